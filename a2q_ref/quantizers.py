@@ -1,156 +1,328 @@
-"""Weight quantizers with straight-through gradients, and the linear layer that trains through them.
+"""From floats to integers with straight-through gradients: weights row by row, activations.
 
-Rows are output channels: float weights (MH, MW) in, ``scale * integers`` out, all in float64. Every
-exponent is a logarithm to base 2.
+A row is an output channel: all the weights whose products one accumulator adds. Each method writes
+a row v as s * q, with integers q and one learned scale s = 2^d:
+
+- baseline: q = clip(round(v / s)), quantization-aware training without a bound;
+- A2Q: q = clip(round(r * v / ||v||_1)) with r = 2^min(t - d, log2(budget)): the L1 norm of q is at
+  most the budget of P bits, whatever the parameters (A2Q, section 4; its T is d + log2(budget));
+- A2Q+: the same on v - mean(v), whose budget is larger (A2Q+, section 3).
+
+Parameters are float64, float32, bfloat16 or float16; the last two are computed in float32.
 
 Papers: A2Q is Colbert et al., ICCV 2023 (arXiv 2308.13504); A2Q+ is Colbert et al., ICML 2024
-(arXiv 2401.10432).
+(arXiv 2401.10432); LSQ is Esser et al., ICLR 2020 (arXiv 1902.08153).
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from golden.bounds import a2q_max_l1_norm
+from a2q_ref.projection import onto_balanced_l1_ball, onto_l1_ball
+from a2q_ref.scheme import Method, Rounding, Scheme
 from golden.integer import Format, InputError
 
-# Floats round: a row that mathematics puts at the bound may land some last bits above it. This
-# relative margin on g is far above their error and far below one weight.
-GUARD = 2.0**-40
+LN2 = math.log(2)
 
-# Rows whose largest weight is smaller than this are as good as zero; their logarithm must exist.
-SMALLEST_MAGNITUDE = 2.0**-900
+# Floats round: a sum of unrounded integers may exceed its radius by this share, which is more than
+# all roundings on the way together.
+_GUARD = {torch.float32: 2.0**-18, torch.float64: 2.0**-40}
+_LANES = 16  # so many terms are added in the type of the weights before float64 takes over
+
+# Where ``start`` looks for a scale, in octaves from "the largest weight is the largest integer".
+_OFFSETS = range(-3, 8)
 
 
-class WeightQuantizer(nn.Module, ABC):
-    """Integers of ``weight_bits`` bits, times a learned scale s = 2^d for each row.
+def require_finite(tensor: Tensor, name: str) -> None:
+    """InputError if an element is NaN or infinite."""
+    if not tensor.isfinite().all():
+        at = (~tensor.isfinite()).nonzero()[0].tolist()
+        raise InputError(f"{name} must be finite numbers, got {tensor[tuple(at)].item()} at {at}")
 
-    d starts where the largest weight of a row meets the largest integer. Errors: InputError if the
-    weights to start from are not a matrix of finite numbers.
+
+@dataclass(frozen=True)
+class _Unrounded:
+    """Rows x (R, K) and the factor c (R,) that makes c * x their integers before rounding."""
+
+    x: Tensor
+    c: Tensor
+    norm: Tensor | None = None  # of x; None without a bound
+    radius: Tensor | None = None  # norm of c * x
+    capped: Tensor | None = None  # rows that ask for a larger radius than there is
+
+    @classmethod
+    def of(
+        cls, v: Tensor, d: Tensor, t: Tensor | None, taken: Tensor | None, scheme: Scheme
+    ) -> _Unrounded:
+        x = v if v.dtype in _GUARD else v.float()
+        if t is None:
+            return cls(x, (-d).exp2())
+        if scheme.method is Method.A2Q_PLUS:
+            x = x - x.mean(dim=1, keepdim=True)
+        norm = _row_sums(x.abs())
+        if scheme.method is Method.A2Q_PLUS:
+            norm = norm + _row_sums(x).abs()  # what the rounded mean leaves: twice the heavier side
+        asked, most = (t - d).exp2(), _largest_radius(scheme, x.dtype, taken)
+        radius = asked.clamp(max=most)
+        c = torch.where(norm > 0, radius / norm, 0).clamp(max=torch.finfo(x.dtype).max)
+        return cls(x, c, norm, radius, asked > most)
+
+    def scaled(self) -> Tensor:
+        return self.x * self.c.to(self.x.dtype)[:, None]
+
+
+def _row_sums(x: Tensor) -> Tensor:
+    """Return the sums (R,) in float64, at most 16 roundings of the type of x away from exact."""
+    if x.shape[1] % _LANES or torch.compiler.is_compiling():  # a compiler fuses this
+        return x.sum(dim=1, dtype=torch.float64)
+    return x.reshape(len(x), _LANES, -1).sum(dim=1).sum(dim=1, dtype=torch.float64)
+
+
+def _largest_radius(scheme: Scheme, dtype: torch.dtype, taken: Tensor | None) -> float | Tensor:
+    """Return the norm of unrounded integers up to which no rounding leads over the budget.
+
+    Integers add up to whole numbers: with the budget in reach, only a sum that rounds up to the
+    next whole number can do harm. In A2Q+ that holds for the two sides of a row. A bias inside,
+    which has taken its part, is counted in fractions.
+    """
+    budget, within = scheme.budget, 1 - _GUARD[dtype]
+    if taken is not None:
+        return float(budget) * within - taken
+    sides = 2 if scheme.method is Method.A2Q_PLUS else 1
+    return min(float(budget), sides * (budget // sides + 1) * within)
+
+
+def _edge(scheme: Scheme) -> float:
+    """Return the magnitude from which on an unrounded integer is clipped."""
+    return scheme.limit + (0.5 if scheme.rounding is Rounding.HALF_WAY else 1.0)
+
+
+def _can_clip(scheme: Scheme) -> bool:
+    if scheme.budget is None:
+        return True
+    sides = 2 if scheme.method is Method.A2Q_PLUS else 1  # one weight is at most one side
+    return scheme.budget / sides >= _edge(scheme)
+
+
+def _round(u: Tensor, scheme: Scheme) -> Tensor:
+    """Return whole numbers of at most ``weight_bits`` bits, as floats in a tensor of their own."""
+    q = u.clamp(-scheme.limit, scheme.limit) if _can_clip(scheme) else u
+    if scheme.rounding is Rounding.HALF_WAY:
+        return q.round()
+    # A conversion cuts toward zero, as torch.trunc does, in a fraction of its time.
+    return q.to(torch.int8 if scheme.weight_bits <= 8 else torch.int16).to(u.dtype)
+
+
+class _QuantizeRows(torch.autograd.Function):
+    """All rows in one step: few passes over memory, and nothing kept that backward can do without.
+
+    v (R, K); d, t, taken (R,) in float64 -> s * q (R, K). ``taken`` is the part of the budget that
+    a bias inside has.
     """
 
-    def __init__(self, weights: Tensor, weight_bits: int) -> None:
-        super().__init__()
-        if weights.ndim != 2 or not weights.isfinite().all():
-            raise InputError("weights to quantize must be a matrix of finite numbers")
-        self.format = Format(weight_bits, signed=True)
-        largest = weights.double().abs().amax(dim=1).clamp(min=SMALLEST_MAGNITUDE)
-        self.d = nn.Parameter((largest / max(1, self.format.maximum)).log2())
+    @staticmethod
+    def forward(
+        ctx: Any, v: Tensor, d: Tensor, t: Tensor | None, taken: Tensor | None, scheme: Scheme
+    ) -> Tensor:
+        rows = _Unrounded.of(v, d, t, taken, scheme)
+        u, s = rows.scaled(), d.exp2().clamp(max=torch.finfo(rows.x.dtype).max)
+        weights = _round(u, scheme).mul_(s.to(u.dtype)[:, None])
+        ctx.scheme, ctx.dtype = scheme, v.dtype
+        kept = u if _can_clip(scheme) else None
+        ctx.save_for_backward(rows.x, weights, kept, s, rows.c, rows.norm, rows.radius, rows.capped)
+        return weights.to(v.dtype, copy=v.dtype != u.dtype)
 
     @staticmethod
-    @abstractmethod
-    def rounding(x: Tensor) -> Tensor:
-        """Return whole numbers near ``x``."""
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weights, u, s, c, norm, radius, capped = ctx.saved_tensors
+        grad = passed = grad.to(x.dtype)
+        if u is not None:  # nothing passes a clipped weight
+            edge = _edge(ctx.scheme)
+            passed = torch.ops.aten.hardtanh_backward(grad, u, -edge, edge)
+        by_scale = torch.linalg.vecdot(grad, weights).double()  # s * dL/ds
+        by_factor = torch.linalg.vecdot(passed, x).double() * (s * c)  # c * dL/dc
+        if norm is None:  # s * c is one
+            return passed.to(ctx.dtype), LN2 * (by_scale - by_factor), None, None, None
+        by_asked = by_factor.masked_fill(capped, 0)
+        per_norm = torch.where(norm > 0, by_factor / norm, 0)
+        grad_v = x.sign().mul_(-per_norm.to(x.dtype)[:, None])
+        grad_v.addcmul_(passed, (s * c).to(x.dtype)[:, None])
+        if ctx.scheme.method is Method.A2Q_PLUS:
+            grad_v -= grad_v.mean(dim=1, keepdim=True)
+        grad_d, grad_t = LN2 * (by_scale - by_asked), LN2 * by_asked
+        grad_taken = (by_asked - by_factor) / radius if ctx.needs_input_grad[3] else None
+        return grad_v.to(ctx.dtype), grad_d, grad_t, grad_taken, None
 
-    @abstractmethod
-    def unrounded(self) -> Tensor:
-        """Return weights / scale (MH, MW)."""
 
-    def penalty(self) -> Tensor:
-        """Return what the quantizer adds to the loss, before it is weighted by lambda."""
-        return torch.zeros((), dtype=torch.float64, device=self.d.device)
+class WeightQuantizer(nn.Module):
+    """Rows of float weights (R, K) as rows of integers times a learned scale.
+
+    ``start`` comes first: it sets d and t, and returns the weights to train on.
+    """
+
+    t: Tensor | None
+
+    def __init__(self, scheme: Scheme, rows: int, dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.scheme = scheme
+        self.d = nn.Parameter(torch.zeros(rows, dtype=dtype))  # log2 of the scale
+        bounded = scheme.budget is not None  # log2 of the norm that the row asks for
+        self.register_parameter("t", nn.Parameter(torch.zeros_like(self.d)) if bounded else None)
+
+    def forward(self, v: Tensor, taken: Tensor | None = None) -> Tensor:
+        """Return the quantized weights (R, K).
+
+        ``taken`` (R,), in float64, is the part of the budget that a bias inside has.
+        """
+        return _QuantizeRows.apply(v, *self._in_float64(), taken, self.scheme)
 
     def scale(self) -> Tensor:
-        """Return s (MH,)."""
-        return self.d.exp2()
+        """Return s (R,) in float64."""
+        return self.d.double().exp2()
 
-    def integers(self) -> Tensor:
-        """Return the integers (MH, MW) that stand for the weights: float64, exactly whole."""
-        return self._clipped().detach()
+    @torch.no_grad()
+    def integers(self, v: Tensor, taken: Tensor | None = None) -> Tensor:
+        """Return q (R, K) as int64: what ``forward`` multiplies by the scale."""
+        rows = _Unrounded.of(v, *self._in_float64(), taken, self.scheme)
+        return _round(rows.scaled(), self.scheme).long()
 
-    def forward(self) -> Tensor:
-        return self.scale()[:, None] * self._clipped()
-
-    def _clipped(self) -> Tensor:
-        whole = straight_through(self.rounding, self.unrounded())
-        return whole.clamp(self.format.minimum, self.format.maximum)
-
-
-class Baseline(WeightQuantizer):
-    """Quantization-aware training without any bound: round to nearest, clip."""
-
-    def __init__(self, weights: Tensor, weight_bits: int) -> None:
-        super().__init__(weights, weight_bits)
-        self.v = nn.Parameter(weights.double().clone())
-
-    @staticmethod
-    def rounding(x: Tensor) -> Tensor:
-        return x.round()
-
-    def unrounded(self) -> Tensor:
-        return self.v / self.scale()[:, None]
-
-
-class A2Q(WeightQuantizer):
-    """Rows whose L1 norm no input can drive out of ``acc_bits`` bits (A2Q, section 4).
-
-    w = g * v / ||v||_1 with g = 2^min(t, T) and T = signed(x) + d - N + log2(2^(P-1) - 1), rounded
-    toward zero, which never adds to the norm. T - d is the logarithm of the bound in
-    ``golden.bounds``, a constant: w / s stays at the bound whatever the learned d.
-
-    v and t start at the Euclidean projection of the weights onto the ball of radius 2^T (A2Q+,
-    section 3): cutting g alone would shrink wide rows until every weight rounds to zero.
-    """
-
-    def __init__(self, weights: Tensor, weight_bits: int, acc_bits: int, inputs: Format) -> None:
-        super().__init__(weights, weight_bits)
-        self.acc_bits, self.inputs = acc_bits, inputs
-        bound = a2q_max_l1_norm(acc_bits, inputs)
-        self.log2_bound = math.log2(bound.numerator) - math.log2(bound.denominator)
-        radius = self.scale().detach() * 2.0**self.log2_bound
-        start = project_onto_l1_ball(weights.double(), radius)
-        self.v = nn.Parameter(start)
-        self.t = nn.Parameter(start.abs().sum(dim=1).clamp(min=SMALLEST_MAGNITUDE).log2())
-
-    @staticmethod
-    def rounding(x: Tensor) -> Tensor:
-        return x.trunc()
-
-    def unrounded(self) -> Tensor:
-        norm = self.v.abs().sum(dim=1)
-        share = self.v / torch.where(norm > 0, norm, 1.0)[:, None]
-        radius = (self.t - self.d).clamp(max=self.log2_bound).exp2() * (1 - GUARD)
-        return radius[:, None] * share
+    def overreach(self) -> Tensor:
+        """Return t - T (R,): by how many octaves each row asks for more than its budget."""
+        if self.t is None:
+            return torch.full_like(self.d, -math.inf)
+        return self.t - self.d - math.log2(self.scheme.budget)
 
     def penalty(self) -> Tensor:
-        return (self.t - (self.d + self.log2_bound)).clamp(min=0).sum()
+        """Return the sum of max(t - T, 0) over the rows (A2Q, section 4.1)."""
+        return self.overreach().clamp(min=0).sum()
+
+    @torch.no_grad()
+    def start(self, v: Tensor) -> Tensor:
+        """Choose scales and norms for v (R, K); return its projection onto what the budget allows.
+
+        The projection is Euclidean (A2Q+, section 3): cutting norms alone would shrink a wide row
+        until each weight rounds to zero. Of some scales, each row takes the one that loses least.
+
+        Errors: InputError if v is not a matrix of finite numbers.
+        """
+        if v.ndim != 2 or v.numel() == 0:
+            raise InputError(f"weights must be a matrix with elements, got shape {tuple(v.shape)}")
+        require_finite(v, "weights")
+        magnitude = _magnitudes(v)
+        rows = v.double() / magnitude[:, None]
+        error = torch.full_like(magnitude, math.inf)
+        d, start = torch.zeros_like(magnitude), rows
+        for offset in _OFFSETS:
+            tried = torch.full_like(d, offset - math.log2(self.scheme.limit))
+            point = self._projected(rows, tried.exp2())
+            unrounded = _Unrounded.of(point, tried, self._log2_norm(point), None, self.scheme)
+            q = _round(unrounded.scaled(), self.scheme)
+            lost = (q * tried.exp2()[:, None] - rows).square().sum(dim=1)
+            better = lost < error
+            error, d = torch.where(better, lost, error), torch.where(better, tried, d)
+            start = torch.where(better[:, None], point, start)
+        self.d.copy_(d + magnitude.log2())
+        if self.t is not None:
+            self.t.copy_(self._log2_norm(start) + magnitude.log2())
+        most = torch.finfo(v.dtype).max  # a row without its mean may be twice as large as before
+        return (start * magnitude[:, None]).clamp(-most, most).to(v.dtype)
+
+    def _in_float64(self) -> tuple[Tensor, Tensor | None]:
+        return self.d.double(), None if self.t is None else self.t.double()
+
+    def _projected(self, rows: Tensor, scale: Tensor) -> Tensor:
+        if self.scheme.budget is None:
+            return rows
+        project = onto_balanced_l1_ball if self.scheme.method is Method.A2Q_PLUS else onto_l1_ball
+        return project(rows, scale * float(self.scheme.budget))
+
+    def _log2_norm(self, rows: Tensor) -> Tensor | None:
+        if self.t is None:
+            return None
+        return rows.abs().sum(dim=1).clamp(min=2.0**-20).log2()
 
 
-class QuantLinear(nn.Module):
-    """x (V, MW) -> x @ weights.T + bias (V, MH), with quantized weights and a float bias."""
+def _magnitudes(v: Tensor) -> Tensor:
+    """Return the largest magnitude of each row (R,), in float64.
 
-    def __init__(
-        self, weights: Tensor, bias: Tensor, quantizer: Callable[[Tensor], WeightQuantizer]
-    ) -> None:
+    A row that is dead, or as good as, is measured by the others: from a scale of nothing no row
+    ever wakes up.
+    """
+    largest = v.double().abs().amax(dim=1)
+    whole = largest.max()
+    return largest.clamp(min=whole * 2.0**-12 if whole > 0 else 1.0)
+
+
+class _QuantizeSteps(torch.autograd.Function):
+    """clip(round(x / s)) * s with one scale s = 2^d for all of x (LSQ, section 2)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, s: Tensor, low: int, high: int) -> Tensor:
+        u = x * (1 / s).to(x.dtype)
+        steps = u.clamp(low, high).round_().mul_(s.to(x.dtype))
+        ctx.save_for_backward(u, steps, s)
+        ctx.ends = low - 0.5, high + 0.5
+        return steps
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        u, steps, s = ctx.saved_tensors
+        passed = torch.ops.aten.hardtanh_backward(grad, u, *ctx.ends)
+        grad_s = None
+        if ctx.needs_input_grad[1]:
+            # Scaled as in LSQ, section 2.2, so that s moves no faster than what it scales.
+            gentle = 1 / math.sqrt(u.numel() * max(1.0, ctx.ends[1] - 0.5))
+            by_scale = (grad * steps).sum(dtype=torch.float64) / s
+            grad_s = gentle * (by_scale - (passed * u).sum(dtype=torch.float64))
+        return passed, grad_s, None, None
+
+
+class ActQuantizer(nn.Module):
+    """Activations as integers of a format times one scale: unsigned after a ReLU, signed otherwise.
+
+    The scale is learned, and starts at the first batch that comes; or it is given, and stays.
+    Errors: InputError for a scale that is not a positive number.
+    """
+
+    def __init__(self, format: Format, scale: float | None = None) -> None:
         super().__init__()
-        self.quantizer = quantizer(weights)
-        self.bias = nn.Parameter(bias.double().clone())
+        if scale is not None and not 0 < scale < math.inf:
+            raise InputError(f"the scale of inputs must be a positive number, got {scale}")
+        self.format, self.given = format, scale
+        # log2 of the scale; not a number until the first batch
+        self.d = None if scale else nn.Parameter(torch.tensor(math.nan, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.quantizer(), self.bias)
+        if self.d is not None and self.d.isnan():
+            self.start(x)
+        return _QuantizeSteps.apply(x, self.scale(), self.format.minimum, self.format.maximum)
 
+    def scale(self) -> Tensor:
+        """Return s, the worth of one LSB, in float64."""
+        if self.d is None:
+            return torch.tensor(self.given, dtype=torch.float64)
+        return self.d.double().exp2()
 
-def straight_through(rounding: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return ``rounding(x)`` exactly, with the gradient of ``x``."""
-    # Exactly: the result is zero or within a factor of two of x, and floats subtract such exactly.
-    return x + (rounding(x) - x).detach()
+    @torch.no_grad()
+    def integers(self, x: Tensor) -> Tensor:
+        """Return the integers that stand for x, as int64."""
+        u = x * (1 / self.scale()).to(x.dtype)
+        return u.clamp(self.format.minimum, self.format.maximum).round().long()
 
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Set the scale that loses least of a batch, of some at which its largest are clipped."""
+        require_finite(x, "activations")
+        x = x.detach().double()
+        largest = (x.abs().amax() / max(1, self.format.maximum)).clamp(min=2.0**-40).log2()
+        tried = [largest - octaves / 4 for octaves in range(17)]
+        self.d.copy_(min(tried, key=lambda d: self._lost(x, d.exp2())))
 
-def project_onto_l1_ball(rows: Tensor, radius: Tensor) -> Tensor:
-    """Return the nearest point to each row with an L1 norm of at most its radius.
-
-    rows (R, K), radius (R,) > 0 -> (R, K). A row outside its ball loses the same amount from every
-    magnitude, down to zero (Duchi et al., ICML 2008, figure 1).
-    """
-    magnitudes = rows.abs()
-    descending = magnitudes.sort(dim=1, descending=True).values
-    excess = descending.cumsum(dim=1) - radius[:, None]
-    rank = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype, device=rows.device)
-    survivors = (descending * rank > excess).sum(dim=1, keepdim=True).clamp(min=1)
-    shrinkage = (excess.gather(1, survivors - 1) / survivors).clamp(min=0)
-    return rows.sign() * (magnitudes - shrinkage).clamp(min=0)
+    def _lost(self, x: Tensor, s: Tensor) -> float:
+        steps = _QuantizeSteps.apply(x, s, self.format.minimum, self.format.maximum)
+        return float((steps - x).square().sum())

@@ -1,222 +1,97 @@
-"""Train the digits classifier for every accumulator width; each layer ends as exact integers.
-
-One linear layer: 64 pixels to 10 classes, 8-bit weights, 8-bit unsigned inputs. Training is full
-batch, in float64, on one thread: the same versions of the libraries on the same kind of processor
-give the same integers again.
-"""
+"""``a2q train``: a classifier for every accumulator width; each layer ends as exact integers."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
-import sklearn
 import torch
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from torch import Tensor, nn
 
-from a2q_ref import digits
-from a2q_ref.export import export
-from a2q_ref.quantizers import A2Q, Baseline, QuantLinear
-from golden.bounds import a2q_max_l1_norm, l1_norm, layer_bits
-from golden.integer import InputError
-from golden.layer import LabelledInputs, QuantLayer
-from golden.mvau import matvec
+from a2q_ref import data
+from a2q_ref.scheme import Bias, Method, Rounding, Scheme
+from a2q_ref.training import (
+    CACHE,
+    MNIST_RECIPE,
+    SOURCES,
+    Images,
+    Recipe,
+    fingerprint,
+    train_float,
+    train_layer,
+)
+from golden.bounds import l1_norm, layer_bits
+from golden.integer import Format, InputError
+from golden.layer import QuantLayer
 
-SOURCES = Path(__file__).parent
 SHIPPED = SOURCES / "layers" / "digits"
-CACHE = Path("build") / "train"
 OTHER_LAYERS = Path("build") / "layers"
 TEST_IMAGES = "test-images.npz"
 
-WEIGHT_BITS = 8
-INPUT_SCALE = 1 / digits.INPUTS.maximum
 UNCONSTRAINED = "unconstrained"
 DEFAULT_WIDTHS = f"10-24,{UNCONSTRAINED}"
 
 AccBits = int | None  # None: trained without a bound
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """All that the integers depend on, but for P and the versions of the libraries."""
-
-    epochs: int = 4000
-    seed: int = 0
-    lr: float = 0.05
-    penalty_weight: float = 1e-3  # lambda of A2Q
-    weight_decay: float = 1e-4
-    device: str = "cpu"
-
-
-class Data:
-    """The images as the trainer wants them, in floats, and as the judge does, in integers."""
-
-    def __init__(self, device: str) -> None:
-        train, self.test = digits.load()
-        self.pixels = torch.tensor(train.values * INPUT_SCALE, device=device)  # (V, 64), 0 to 1
-        self.labels = torch.tensor(train.labels, device=device)  # (V,)
-        self.test_pixels = torch.tensor(self.test.values * INPUT_SCALE, device=device)
+def file_name(scheme: Scheme) -> str:
+    """Return the name of the file that holds the layer of this scheme."""
+    if scheme.acc_bits is None:
+        name = UNCONSTRAINED
+    else:
+        name = f"{scheme.method.value.replace('+', '-plus')}-p{scheme.acc_bits}"
+    plain = Scheme(scheme.method, acc_bits=scheme.acc_bits)
+    if (scheme.weight_bits, scheme.inputs) != (plain.weight_bits, plain.inputs):
+        name += f"-m{scheme.weight_bits}-n{scheme.inputs.bits}"
+    if scheme.rounding != plain.rounding:
+        name += f"-{scheme.rounding.value}"
+    if scheme.bias != plain.bias:
+        name += f"-bias-{scheme.bias.value}"
+    return f"{name}.npz"
 
 
-def file_name(acc_bits: AccBits) -> str:
-    """Return the name of the file that holds the layer trained for P bits."""
-    return f"{UNCONSTRAINED if acc_bits is None else f'a2q-p{acc_bits}'}.npz"
+def cache_folder(recipe: Recipe, images: Images) -> Path:
+    """Return where the layers of this recipe and these images are kept."""
+    return CACHE / fingerprint(asdict(recipe), images.dataset.train.origin)
 
 
-def integer_accuracy(layer: QuantLayer, images: LabelledInputs) -> float:
-    """Return the accuracy that exact integers reach: no width, so no overflow."""
-    return images.accuracy(layer.scores(matvec(layer.weights, images.values)))
-
-
-def train_float(recipe: Recipe, data: Data) -> nn.Linear:
-    """Return the float layer that the quantized layers of every P start from."""
-    with _deterministic(recipe.seed):
-        start = nn.Linear(data.test.values.shape[1], digits.CLASSES, dtype=torch.float64)
-        start = start.to(recipe.device)
-        _fit(start, lambda: start.weight, None, recipe, data)
-    return start
-
-
-def train_layer(
-    recipe: Recipe,
-    acc_bits: AccBits,
-    data: Data,
-    start: nn.Linear,
-    tick: Callable[[], object] = lambda: None,
-) -> QuantLayer:
-    """Train one layer for P bits and export it; ``tick`` is called after each epoch."""
-    with _deterministic(recipe.seed):
-        quantizer = (
-            partial(Baseline, weight_bits=WEIGHT_BITS)
-            if acc_bits is None
-            else partial(A2Q, weight_bits=WEIGHT_BITS, acc_bits=acc_bits, inputs=digits.INPUTS)
-        )
-        model = QuantLinear(start.weight.detach(), start.bias.detach(), quantizer)
-        _fit(model, model.quantizer, model.quantizer.penalty, recipe, data, tick)
-        float_scores = model(data.test_pixels).detach().cpu().numpy()
-
-    layer = export(
-        model.quantizer.integers(),
-        model.quantizer.scale(),
-        model.bias,
-        weight_bits=WEIGHT_BITS,
-        inputs=digits.INPUTS,
-        input_scale=INPUT_SCALE,
-        acc_bits=acc_bits,
-    )
-    origin = {
-        "quantizer": type(model.quantizer).__name__,
-        "acc_bits": acc_bits,
-        **asdict(recipe),
-        **_versions(),
-        "float_test_accuracy": data.test.accuracy(float_scores),
-        "integer_test_accuracy": integer_accuracy(layer, data.test),
-        "sparsity": float(np.mean(layer.weights == 0)),
-    }
-    return replace(layer, origin=origin)
-
-
-def _fit(
-    model: nn.Linear | QuantLinear,
-    weights: Callable[[], Tensor],
-    penalty: Callable[[], Tensor] | None,
-    recipe: Recipe,
-    data: Data,
-    tick: Callable[[], object] = lambda: None,
-) -> None:
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
-    for _ in range(recipe.epochs):
-        optimizer.zero_grad()
-        matrix = weights()  # quantized once per epoch, for the scores and for the weight decay
-        scores = nn.functional.linear(data.pixels, matrix, model.bias)
-        loss = nn.functional.cross_entropy(scores, data.labels)
-        loss = loss + recipe.weight_decay * matrix.square().sum()
-        if penalty is not None:
-            loss = loss + recipe.penalty_weight * penalty()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        tick()
-
-
-@contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
-    """Fix every choice that torch leaves to chance or to the machine; put back what was there."""
-    # cuBLAS adds in a fixed order only in a workspace of a fixed size.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    strict, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.use_deterministic_algorithms(strict)
-        torch.set_num_threads(threads)
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-    }
-
-
-def cache_folder(recipe: Recipe) -> Path:
-    """Return where the layers of this recipe are kept, by its hash, the code's and the versions'.
-
-    The code is part of the name because a layer that other code trained is not finished work.
-    """
-    fingerprint = hashlib.sha256(json.dumps([asdict(recipe), _versions()], sort_keys=True).encode())
-    for source in sorted(SOURCES.glob("*.py")):
-        fingerprint.update(source.read_bytes())
-    return CACHE / fingerprint.hexdigest()[:16]
-
-
-def finished_layers(folder: Path, widths: Sequence[AccBits]) -> dict[AccBits, QuantLayer]:
-    """Return the layers of ``widths`` that an earlier run left whole in ``folder``."""
+def finished_layers(folder: Path, schemes: Sequence[Scheme]) -> dict[Scheme, QuantLayer]:
+    """Return the layers of ``schemes`` that an earlier run left whole in ``folder``."""
     finished = {}
-    for acc_bits in widths:
+    for scheme in schemes:
         try:
-            finished[acc_bits] = QuantLayer.load(folder / file_name(acc_bits))
+            finished[scheme] = QuantLayer.load(folder / file_name(scheme))
         except InputError:
             continue  # missing or damaged: it will be trained
     return finished
 
 
 def train(
-    recipe: Recipe, widths: Sequence[AccBits], data: Data, console: Console, *, fresh: bool
-) -> dict[AccBits, QuantLayer]:
-    """Return a layer for each of ``widths``; each is kept as soon as it is finished."""
-    folder = cache_folder(recipe)
+    recipe: Recipe, schemes: Sequence[Scheme], images: Images, console: Console, *, fresh: bool
+) -> dict[Scheme, QuantLayer]:
+    """Return a layer for each of ``schemes``; each is kept as soon as it is finished."""
+    folder = cache_folder(recipe, images)
     if fresh:
-        for acc_bits in widths:
-            (folder / file_name(acc_bits)).unlink(missing_ok=True)
-    layers = finished_layers(folder, widths)
+        for scheme in schemes:
+            (folder / file_name(scheme)).unlink(missing_ok=True)
+    layers = finished_layers(folder, schemes)
     if layers:
         console.print(
-            f"{len(layers)} of {len(widths)} layers were finished earlier and are taken from "
+            f"{len(layers)} of {len(schemes)} layers were finished earlier and are taken from "
             f"{folder} (--fresh trains them again)",
             soft_wrap=True,
             highlight=False,
         )
-    missing = [acc_bits for acc_bits in widths if acc_bits not in layers]
+    missing = [scheme for scheme in schemes if scheme not in layers]
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -224,34 +99,42 @@ def train(
         TimeRemainingColumn(),
     )
     if missing:
-        start = train_float(recipe, data)
+        start = train_float(recipe, images)
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("", total=len(missing) * recipe.epochs)
-            for acc_bits in missing:
-                progress.update(bar, description=f"training {file_name(acc_bits)}")
+            for scheme in missing:
+                name = file_name(scheme)
+                progress.update(bar, description=f"training {name}")
                 tick = partial(progress.advance, bar)
-                layers[acc_bits] = train_layer(recipe, acc_bits, data, start, tick)
-                layers[acc_bits].save(folder / file_name(acc_bits))
+                layers[scheme] = train_layer(recipe, scheme, images, start, tick).layer
+                layers[scheme].save(folder / name)
                 if not console.is_terminal:  # where no bar moves
-                    console.print(f"trained {file_name(acc_bits)}", highlight=False)
-    return {acc_bits: layers[acc_bits] for acc_bits in widths}
+                    console.print(f"trained {name}", highlight=False)
+    return {scheme: layers[scheme] for scheme in schemes}
 
 
-def summary(layers: dict[AccBits, QuantLayer]) -> Table:
+def summary(layers: dict[Scheme, QuantLayer], images: Images) -> Table:
     """Return a table with one line per layer."""
-    table = Table(title="digits, 64 inputs to 10 classes, M=8, N=8 unsigned")
+    scheme = next(iter(layers))
+    table = Table(
+        title=f"{images.dataset.name}, {images.pixels.shape[1]} inputs to "
+        f"{images.dataset.classes} classes, M={scheme.weight_bits}, {scheme.inputs} inputs",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+    )
     for heading in (
-        "P", "L1 bound", "largest L1 norm", "smallest safe P",
-        "sparsity", "float accuracy", "integer accuracy",
+        "method", "P", "L1\nbound", "largest\nL1 norm", "smallest\nsafe P", "rows\nfixed",
+        "sparsity", "float\naccuracy", "integer\naccuracy",
     ):  # fmt: skip
-        table.add_column(heading, justify="right")
-    for acc_bits, layer in layers.items():
-        bound = None if acc_bits is None else float(a2q_max_l1_norm(acc_bits, layer.inputs))
+        table.add_column(heading, justify="right", no_wrap=True)
+    for scheme, layer in layers.items():
         table.add_row(
-            "none" if acc_bits is None else str(acc_bits),
-            "none" if bound is None else f"{bound:.3f}",
+            scheme.method.value,
+            "none" if scheme.acc_bits is None else str(scheme.acc_bits),
+            "none" if scheme.budget is None else f"{float(scheme.budget):.3f}",
             str(l1_norm(layer.weights).max()),
-            str(layer_bits(layer.weights, layer.inputs)),
+            str(layer_bits(layer.weights, layer.inputs, start=layer.acc_bias)),
+            str(len(layer.origin["fixed_rows"])),
             f"{layer.origin['sparsity']:.1%}",
             f"{layer.origin['float_test_accuracy']:.1%}",
             f"{layer.origin['integer_test_accuracy']:.1%}",
@@ -303,55 +186,152 @@ def _folder(text: str) -> Path:
     return path
 
 
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1e6:  # NaN is not either
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1000000, got {text!r}")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="a2q train",
         allow_abbrev=False,
-        description="Train the digits classifier with A2Q for each accumulator width P and without "
-        "a bound. Stop it at any time: the same command goes on where it stopped.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="""\
+Train a linear classifier of handwritten digits for each accumulator width P, and write every layer
+as exact integers: a file that `make sim LAYER=` plays through the RTL. Stop it at any time: the
+same command goes on where it stopped.""",
+        epilog="""\
+words:
+  P, M, N       bits of the accumulator, of a weight, of an input
+  a2q           each row of weights is kept so short, in its L1 norm, that no input can drive the
+                accumulator out of P bits
+  a2q+          the same for rows that sum to zero, which may be longer
+  baseline      no bound; with a P, the finished rows that do not fit are cut down to it
+  rows fixed    rows that did not fit P by exact arithmetic and were brought back by the smallest
+                change: none, unless the baseline or half-way rounding is asked for
+
+examples:
+  a2q train --acc-bits 12,16                     two widths, the rest as shipped
+  a2q train --method a2q+ --weight-bits 4 --input-bits 4 --acc-bits 8-16
+  a2q train --data folder/of/mnist --acc-bits 16,unconstrained
+""",
     )
-    parser.add_argument(
+    add = parser.add_argument_group
+    what = add("the layer")
+    what.add_argument(
+        "--method", choices=[method.value for method in Method], default=Method.A2Q.value,
+        help="how rows are bounded (default: %(default)s)",
+    )  # fmt: skip
+    what.add_argument(
         "--acc-bits", type=_widths, default=DEFAULT_WIDTHS, metavar="LIST",
-        help=f"widths, ranges and '{UNCONSTRAINED}', with commas (default: %(default)s)",
+        help=f"P: widths, ranges and '{UNCONSTRAINED}', with commas (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--epochs", type=_whole(1, 10**6), default=Recipe.epochs, metavar="COUNT",
-        help="passes over the images, for each layer (default: %(default)s)",
+    what.add_argument(
+        "--weight-bits", type=_whole(2, 16), default=8, metavar="M", help="default: %(default)s"
+    )
+    what.add_argument(
+        "--input-bits", type=_whole(1, 16), default=8, metavar="N",
+        help="of a pixel, unsigned (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
+    what.add_argument(
+        "--rounding", choices=[rounding.value for rounding in Rounding],
+        help="of weights (default: half-way for the baseline, toward-zero else: half-way may "
+        "carry a row over its bound)",
+    )  # fmt: skip
+    what.add_argument(
+        "--bias", choices=[bias.value for bias in Bias], default=Bias.OUTSIDE.value,
+        help="inside: the accumulator starts from it, and it counts in the bound "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    how = add("the training")
+    how.add_argument(
+        "--data", type=Path, metavar="FOLDER",
+        help="MNIST's four idx files, plain or .gz (default: scikit-learn's digits)",
+    )  # fmt: skip
+    own = "(default: {} for the digits, {} for MNIST)"
+    how.add_argument(
+        "--epochs", type=_whole(1, 10**6), metavar="COUNT",
+        help=f"passes over the images {own.format(Recipe.epochs, MNIST_RECIPE.epochs)}",
+    )  # fmt: skip
+    how.add_argument(
+        "--batch", type=_whole(0, 10**9), metavar="COUNT",
+        help=f"images in a step, 0 for all {own.format(Recipe.batch, MNIST_RECIPE.batch)}",
+    )  # fmt: skip
+    how.add_argument(
+        "--lr", type=_number, metavar="NUMBER",
+        help=f"of Adam, falls along a cosine {own.format(Recipe.lr, MNIST_RECIPE.lr)}",
+    )  # fmt: skip
+    how.add_argument(
+        "--lambda", type=_number, default=Recipe.penalty_weight, metavar="NUMBER",
+        dest="penalty_weight", help="weight of A2Q's penalty max(t - T, 0) (default: %(default)s)",
+    )  # fmt: skip
+    how.add_argument(
+        "--weight-decay", type=_number, default=Recipe.weight_decay, metavar="NUMBER",
+        help="of the quantized weights (default: %(default)s)",
+    )  # fmt: skip
+    how.add_argument(
         "--seed", type=_whole(0, 2**32 - 1), default=Recipe.seed, metavar="NUMBER",
         help="of the random weights that training starts from (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
+    how.add_argument(
         "--device", type=_device, default=Recipe.device, metavar="cpu|cuda|auto",
         help="the shipped integers come from the cpu (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
+    where = add("the files")
+    where.add_argument(
         "--output", type=_folder, metavar="FOLDER",
-        help="where the files go when all layers are finished (default: over the shipped ones; "
-        f"with any other recipe than theirs, {OTHER_LAYERS})",
+        help="where they go when all layers are finished (default: over the shipped ones; "
+        f"with any other setting but --acc-bits, {OTHER_LAYERS})",
     )  # fmt: skip
-    parser.add_argument(
+    where.add_argument(
         "--fresh", action="store_true", help="train again what an earlier run has finished"
     )
     return parser
 
 
+def _schemes(arguments: argparse.Namespace) -> list[Scheme]:
+    return [
+        Scheme(
+            Method.BASELINE if acc_bits is None else Method(arguments.method),
+            arguments.weight_bits,
+            Format(arguments.input_bits, signed=False),
+            acc_bits,
+            Rounding(arguments.rounding) if arguments.rounding and acc_bits is not None else None,
+            Bias(arguments.bias),
+        )
+        for acc_bits in arguments.acc_bits
+    ]
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    recipe = Recipe() if arguments.data is None else MNIST_RECIPE
+    given = {name: value for name, value in vars(arguments).items() if name in asdict(recipe)}
+    return replace(recipe, **{name: value for name, value in given.items() if value is not None})
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``a2q train``; return its exit status."""
     arguments = _parser().parse_args(argv)
-    recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, device=arguments.device)
-    output = arguments.output or (SHIPPED if recipe == Recipe() else OTHER_LAYERS)
     console, errors = Console(), Console(stderr=True)
+    folder = CACHE
     try:
-        data = Data(recipe.device)
-        layers = train(recipe, arguments.acc_bits, data, errors, fresh=arguments.fresh)
-        for acc_bits, layer in layers.items():
-            layer.save(output / file_name(acc_bits))
-        data.test.save(output / TEST_IMAGES)
+        recipe, schemes = _recipe(arguments), _schemes(arguments)
+        images = Images(data.load(arguments.data, arguments.input_bits), recipe.device)
+        folder = cache_folder(recipe, images)
+        layers = train(recipe, schemes, images, errors, fresh=arguments.fresh)
+        shipped = recipe == Recipe() and arguments.data is None and set(schemes) <= set(_SHIPPED)
+        output = arguments.output or (SHIPPED if shipped else OTHER_LAYERS)
+        for scheme, layer in layers.items():
+            layer.save(output / file_name(scheme))
+        images.dataset.test.save(output / TEST_IMAGES)
     except KeyboardInterrupt:
         print(
-            f"a2q train: stopped; finished layers are kept in {cache_folder(recipe)}, "
+            f"a2q train: stopped; finished layers are kept in {folder}, "
             "and the same command goes on from there",
             file=sys.stderr,
         )
@@ -359,13 +339,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"a2q train: {error}", file=sys.stderr)
         return 2
-    console.print(summary(layers))
+    console.print(summary(layers, images))
     console.print(
         f"the layers and the test images are in {output}",
         soft_wrap=True,
         highlight=False,
     )
     return 0
+
+
+_SHIPPED = [
+    Scheme(Method.BASELINE if acc_bits is None else Method.A2Q, acc_bits=acc_bits)
+    for acc_bits in _widths(DEFAULT_WIDTHS)
+]
 
 
 if __name__ == "__main__":

@@ -83,12 +83,14 @@ def read(
 
 def input_format(header: dict[str, Any]) -> Format:
     """Return the input format that a header names; InputError if it names none."""
-    bits, signed = header.get("input_bits"), header.get("signed_input")
-    if type(bits) is not int or type(signed) is not bool or not 1 <= bits <= 16:
-        raise InputError(
-            f"input_bits must be 1 to 16 and signed_input true or false, got {bits!r}, {signed!r}"
-        )
-    return Format(bits, signed)
+    return _format(header, "input", widest=16)
+
+
+def output_format(header: dict[str, Any]) -> Format | None:
+    """Return the output format that a header names, None for null; InputError for all else."""
+    if header["output_bits"] is None and header["signed_output"] is None:
+        return None
+    return _format(header, "output", widest=8)
 
 
 def origin(header: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +99,16 @@ def origin(header: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(story, dict):
         raise InputError(f"origin must be a JSON object, got {story!r}")
     return story
+
+
+def _format(header: dict[str, Any], side: str, widest: int) -> Format:
+    bits, signed = header.get(f"{side}_bits"), header.get(f"signed_{side}")
+    if type(bits) is not int or type(signed) is not bool or not 1 <= bits <= widest:
+        raise InputError(
+            f"{side}_bits must be 1 to {widest} and signed_{side} true or false, "
+            f"got {bits!r}, {signed!r}"
+        )
+    return Format(bits, signed)
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

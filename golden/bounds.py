@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from golden.integer import Format, IntArray, bits_for
+from golden.integer import Format, InputError, IntArray, bits_for
 
 MIN_ACC_BITS = 2
 
@@ -39,6 +39,7 @@ def a2q_max_l1_norm(acc_bits: int, inputs: Format) -> Fraction:
     >>> a2q_max_l1_norm(16, Format(8, signed=False))
     Fraction(32767, 256)
     """
+    _require_accumulator(acc_bits)
     return Fraction((1 << (acc_bits - 1)) - 1, 1 << (inputs.bits - inputs.signed))
 
 
@@ -50,6 +51,7 @@ def a2q_plus_max_l1_norm(acc_bits: int, inputs: Format) -> Fraction:
     >>> a2q_plus_max_l1_norm(16, Format(8, signed=False))
     Fraction(65534, 255)
     """
+    _require_accumulator(acc_bits)
     return Fraction((1 << acc_bits) - 2, (1 << inputs.bits) - 1)
 
 
@@ -73,25 +75,41 @@ def worst_case_inputs(weights: IntArray, inputs: Format) -> tuple[IntArray, IntA
     return lowest, highest
 
 
-def exact_range(weights: IntArray, inputs: Format) -> tuple[IntArray, IntArray]:
+def exact_range(
+    weights: IntArray, inputs: Format, start: IntArray | None = None
+) -> tuple[IntArray, IntArray]:
     """Return (lo, hi), each (MH,): the extremes of any partial sum, over all inputs and orders.
 
     hi = sum_i max(w_i*xmin, w_i*xmax), lo = sum_i min(w_i*xmin, w_i*xmax). A lane left out adds
-    zero, which lies between the two: every format holds zero.
+    zero, which lies between the two: every format holds zero. ``start`` (MH,) is what else goes
+    into each accumulator, at any moment: hi + max(start, 0), lo + min(start, 0).
 
     >>> exact_range(np.array([[3, -2]]), Format(4, signed=False))
     (array([-30]), array([45]))
+    >>> exact_range(np.array([[3, -2]]), Format(4, signed=False), start=np.array([-7]))
+    (array([-37]), array([45]))
     """
     ends = weights * inputs.minimum, weights * inputs.maximum
-    return np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
+    lo, hi = np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
+    if start is None:
+        return lo, hi
+    start = Format(62, signed=True).require(start, "start", ndim=1)  # no sum leaves 64 bits
+    if len(start) != len(weights):
+        raise InputError(f"start must have MH={len(weights)} values, got {len(start)}")
+    return lo + np.minimum(start, 0), hi + np.maximum(start, 0)
 
 
-def row_bits(weights: IntArray, inputs: Format) -> list[int]:
+def row_bits(weights: IntArray, inputs: Format, start: IntArray | None = None) -> list[int]:
     """Return the smallest safe P of each row, by its exact range; 2 is the narrowest there is."""
-    lo, hi = exact_range(weights, inputs)
+    lo, hi = exact_range(weights, inputs, start)
     return [max(MIN_ACC_BITS, bits_for(int(a), int(b))) for a, b in zip(lo, hi, strict=True)]
 
 
-def layer_bits(weights: IntArray, inputs: Format) -> int:
+def layer_bits(weights: IntArray, inputs: Format, start: IntArray | None = None) -> int:
     """Return the smallest P that is safe for every row of a layer."""
-    return max(row_bits(weights, inputs))
+    return max(row_bits(weights, inputs, start))
+
+
+def _require_accumulator(acc_bits: int) -> None:
+    if acc_bits < MIN_ACC_BITS:
+        raise InputError(f"P must be at least {MIN_ACC_BITS}, got {acc_bits}")

@@ -15,10 +15,11 @@ from golden.spec import MvauSpec
 
 @dataclass(frozen=True, eq=False)
 class QuantLayer:
-    """Integer weights, their formats, and how the accumulators become scores.
+    """Integer weights, their formats, and what becomes of the accumulators.
 
     ``score = multiplier * acc + bias`` brings the accumulators of rows with different scales to one
-    common scale, in integers; the class is the row with the highest score.
+    common scale, in integers; the class is the row with the highest score. In a layer that feeds
+    another one, thresholds make the accumulators the narrow inputs of the next.
     """
 
     weights: IntArray  # (MH, MW)
@@ -28,10 +29,14 @@ class QuantLayer:
     # (MH,) each, or one value for all rows
     multiplier: IntArray = field(default_factory=lambda: np.ones(1, np.int64))
     bias: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    acc_bias: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))  # acc starts there
+    thresholds: IntArray | None = None  # (MH, 2^B - 1), each row ascending; None: no activation
+    outputs: Format | None = None  # of the activation, B bits; None if and only if thresholds are
     origin: dict[str, Any] = field(default_factory=dict)  # who made it and how; JSON values
 
     FORMAT = "a2q-layer"
-    VERSION = 1
+    VERSION = 2
+    ARRAYS = ("weights", "multiplier", "bias", "acc_bias", "thresholds")
 
     def __post_init__(self) -> None:
         integers = Format(63, signed=True).require(self.weights, "weights", ndim=2)
@@ -39,13 +44,15 @@ class QuantLayer:
         spec = self.spec(acc_bits=64 if self.trained_acc_bits is None else self.trained_acc_bits)
         spec.weights.require(integers, "weights", ndim=2)
         # Widths that keep multiplier * acc + bias inside 64 bits for every legal accumulator.
-        for name, width in (("multiplier", 16), ("bias", 62)):
+        for name, width in (("multiplier", 16), ("bias", 62), ("acc_bias", 47)):
             values = Format(width, signed=True).require(getattr(self, name), name, ndim=1)
             if len(values) not in (1, self.mh):
                 raise InputError(f"{name} must have one value or MH={self.mh}, got {len(values)}")
             object.__setattr__(self, name, np.broadcast_to(values, (self.mh,)).copy())
         if (self.multiplier < 1).any():
             raise InputError(f"multiplier must be positive, got {int(self.multiplier.min())}")
+        if self.thresholds is not None or self.outputs is not None:
+            object.__setattr__(self, "thresholds", self._checked_thresholds())
 
     @property
     def mh(self) -> int:
@@ -67,30 +74,77 @@ class QuantLayer:
         """Return the score of each row: accumulators (V, MH) -> (V, MH)."""
         return acc * self.multiplier + self.bias
 
+    def activations(self, acc: IntArray) -> IntArray:
+        """Return the activation of each row: accumulators (V, MH) -> (V, MH).
+
+        It is ``outputs.minimum`` plus the number of the row's thresholds at or below the
+        accumulator. Errors: InputError if the layer has no thresholds.
+
+        >>> thresholds = np.array([[-5, 0, 9]])
+        >>> layer = QuantLayer(
+        ...     np.array([[1]]), 2, Format(4, signed=True),
+        ...     thresholds=thresholds, outputs=Format(2, signed=False),
+        ... )
+        >>> layer.activations(np.array([[-6], [-5], [8], [9]])).ravel()
+        array([0, 1, 2, 3])
+        """
+        if self.thresholds is None or self.outputs is None:
+            raise InputError("activations must come from a layer with thresholds, got one without")
+        acc = Format(64, signed=True).require(acc, "acc", ndim=2)
+        if acc.shape[1] != self.mh:
+            raise InputError(f"acc must have MH={self.mh} columns, got {acc.shape[1]}")
+        rows = zip(self.thresholds, acc.T, strict=True)
+        counts = [np.searchsorted(steps, column, side="right") for steps, column in rows]
+        return np.stack(counts, axis=1) + np.int64(self.outputs.minimum)
+
     def save(self, path: Path) -> None:
         header = {
-            "weight_bits": self.weight_bits, "input_bits": self.inputs.bits,
-            "signed_input": self.inputs.signed, "trained_acc_bits": self.trained_acc_bits,
+            "weight_bits": self.weight_bits, "trained_acc_bits": self.trained_acc_bits,
+            "input_bits": self.inputs.bits, "signed_input": self.inputs.signed,
+            "output_bits": self.outputs and self.outputs.bits,
+            "signed_output": self.outputs and self.outputs.signed,
             "origin": self.origin,
         }  # fmt: skip
-        arrays = {"weights": self.weights, "multiplier": self.multiplier, "bias": self.bias}
+        arrays = {name: getattr(self, name) for name in self.ARRAYS}
+        if self.thresholds is None:
+            arrays["thresholds"] = np.zeros((self.mh, 0), np.int64)
         archive.write(path, self.FORMAT, self.VERSION, header, arrays)
 
     @classmethod
     def load(cls, path: Path) -> QuantLayer:
         """Read ``save``'s file; InputError, with the path, for anything else."""
-        header, arrays = archive.read(
-            path, cls.FORMAT, cls.VERSION, ("weights", "multiplier", "bias")
-        )
+        header, arrays = archive.read(path, cls.FORMAT, cls.VERSION, cls.ARRAYS)
+        thresholds = arrays.pop("thresholds")
+        no_thresholds = thresholds.shape == (*arrays["weights"].shape[:1], 0)
         try:
+            outputs = archive.output_format(header)
             return cls(
                 weight_bits=header["weight_bits"], trained_acc_bits=header["trained_acc_bits"],
-                inputs=archive.input_format(header), origin=archive.origin(header), **arrays,
+                inputs=archive.input_format(header), origin=archive.origin(header),
+                thresholds=None if outputs is None and no_thresholds else thresholds,
+                outputs=outputs, **arrays,
             )  # fmt: skip
         except KeyError as missing:
             raise InputError(f"{path}: the header must have {missing}") from None
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+
+    def _checked_thresholds(self) -> IntArray:
+        if self.thresholds is None or self.outputs is None:
+            given = "outputs" if self.thresholds is None else "thresholds"
+            raise InputError(f"thresholds and outputs must come together, got {given} alone")
+        if self.outputs.bits > 8:
+            raise InputError(f"outputs must have 1 to 8 bits, got {self.outputs.bits}")
+        thresholds = Format(63, signed=True).require(self.thresholds, "thresholds", ndim=2)
+        shape = (self.mh, 2**self.outputs.bits - 1)
+        if thresholds.shape != shape:
+            raise InputError(f"thresholds must have shape {shape}, got {thresholds.shape}")
+        falls = np.argwhere(thresholds[:, 1:] < thresholds[:, :-1])
+        if len(falls):
+            row, at = falls[0]
+            before, after = thresholds[row, at : at + 2]
+            raise InputError(f"thresholds must ascend, got {before} before {after} in row {row}")
+        return thresholds
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,9 +71,15 @@ def shipped_images(folder: Path = LAYERS) -> LabelledInputs:
 def cases(question: Question, named: NamedLayer, data: LabelledInputs | None) -> list[Case]:
     """Return one case for each unit that plays cases.
 
-    Errors: InputError if the layer can not be folded as asked, or the data is not for it.
+    Errors: InputError if the layer can not be folded as asked, or starts its accumulators elsewhere
+    than the units do, or the data is not for it.
     """
     layer = named.layer
+    if layer.acc_bias.any():
+        raise InputError(
+            f"acc_bias of {named.name} must be 0, where the units start every accumulator, "
+            f"got {layer.acc_bias[layer.acc_bias != 0][0]}"
+        )
     if data is not None and (data.inputs != layer.inputs or data.values.shape[1] != layer.mw):
         raise InputError(
             f"inputs for {named.name} must be {layer.mw} {layer.inputs} integers, "

@@ -8,6 +8,9 @@ from pathlib import Path
 
 # Before sim.paths is read: what tests play is not mixed with what the user asked.
 os.environ.setdefault("A2Q_BUILD", str(Path(__file__).resolve().parents[1] / "build" / "tests"))
+# A process per core is at work already: threads of torch and numpy would only stand in the way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

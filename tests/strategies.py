@@ -6,7 +6,7 @@ Families come simplest first, so that failures shrink to zeros; shapes shrink to
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -160,6 +160,17 @@ origins = st.dictionaries(st.text(max_size=8), json_values, max_size=3)
 
 
 @st.composite
+def activations(draw: st.DrawFn, mh: int) -> dict[str, Any]:
+    """Draw no activation, or ascending thresholds (MH, 2^B - 1) and the format of their counts."""
+    outputs = draw(st.none() | formats(max_bits=8))
+    if outputs is None:
+        return {}
+    shape = (mh, 2**outputs.bits - 1)
+    thresholds = draw(matrices(Format(draw(st.sampled_from((3, 16, 63))), signed=True), shape))
+    return {"thresholds": np.sort(thresholds, axis=1), "outputs": outputs}
+
+
+@st.composite
 def quant_layers(draw: st.DrawFn) -> QuantLayer:
     """Draw a layer with all that its file holds."""
     spec = draw(specs(max_weight_bits=16, max_input_bits=16))
@@ -171,6 +182,8 @@ def quant_layers(draw: st.DrawFn) -> QuantLayer:
         trained_acc_bits=draw(st.none() | st.just(spec.acc_bits)),
         multiplier=1 + abs(draw(matrices(Format(15, signed=True), (draw(values_per_row),)))) // 2,
         bias=draw(matrices(Format(62, signed=True), (draw(values_per_row),))),
+        acc_bias=draw(matrices(Format(47, signed=True), (draw(values_per_row),))),
+        **draw(activations(spec.mh)),
         origin=draw(origins),
     )
 

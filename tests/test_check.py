@@ -163,6 +163,13 @@ def test_folding_that_does_not_divide_is_refused() -> None:
         plan.cases(replace(QUESTION, simd=7), named, None)
 
 
+def test_a_layer_that_starts_its_accumulators_elsewhere_is_refused() -> None:
+    named = plan.shipped_layers(16)[0]
+    started = replace(named.layer, acc_bias=np.array([0] * 9 + [-3]))
+    with pytest.raises(InputError, match=r"^acc_bias of A2Q, P=16 must be 0, .*, got -3$"):
+        plan.cases(QUESTION, replace(named, layer=started), None)
+
+
 def test_data_for_another_layer_is_refused() -> None:
     data = LabelledInputs(np.zeros((3, 5), int), np.zeros(3, int), Format(8, signed=False))
     with pytest.raises(InputError, match="must be 64 unsigned 8-bit integers, got 5 unsigned"):

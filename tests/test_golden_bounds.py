@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import Problem, formats, problems, specs
 
 from golden import bounds, mvau
-from golden.integer import Format, IntArray
+from golden.integer import Format, InputError, IntArray
 from golden.spec import MvauSpec
 
 TINY_FORMATS = [Format(bits, signed) for bits in (1, 2) for signed in (False, True)]
@@ -80,6 +81,56 @@ def test_exact_range_is_where_all_sums_end(k: int, weight_bits: int, inputs: For
         reached = sums_in_every_order(weights[r].tolist(), vectors)
         assert (low, high) == (min(reached), max(reached))
         assert (low, high) == (lowest[r] @ weights[r], highest[r] @ weights[r])
+
+
+@pytest.mark.parametrize("start", [-5, -1, 0, 1, 4])
+@pytest.mark.parametrize(("k", "weight_bits", "inputs"), TINY)
+def test_a_start_value_may_come_at_any_moment(
+    k: int, weight_bits: int, inputs: Format, start: int
+) -> None:
+    """It is one more lane, whose input is 1."""
+    weights = everything(Format(weight_bits, signed=True), k)
+    vectors = np.pad(everything(inputs, k), ((0, 0), (0, 1)), constant_values=1)
+    starts = np.full(len(weights), start)
+    ends = zip(*bounds.exact_range(weights, inputs, start=starts), strict=True)
+    needed = bounds.row_bits(weights, inputs, start=starts)
+    for row, (low, high), bits in zip(weights.tolist(), ends, needed, strict=True):
+        reached = sums_in_every_order([*row, start], vectors)
+        assert (low, high) == (min(reached), max(reached))
+        narrowest = (p for p in range(2, 9) if -(2 ** (p - 1)) <= low <= high < 2 ** (p - 1))
+        assert bits == next(narrowest)
+    assert bounds.layer_bits(weights, inputs, start=starts) == max(needed)
+
+
+def test_each_row_has_its_own_start() -> None:
+    weights, inputs = np.array([[1], [1]]), Format(4, signed=True)
+    starts = np.array([8, -(2**61)])
+    low, high = bounds.exact_range(weights, inputs, start=starts)
+    assert (low.tolist(), high.tolist()) == ([-8, -(2**61) - 8], [15, 7])
+    assert bounds.row_bits(weights, inputs, start=starts) == [5, 63]
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (np.zeros(1, int), "start must have MH=2 values, got 1"),
+        (np.zeros((2, 1), int), "start must be a 1-dimensional"),
+        (np.zeros(2), "start must be integers, got dtype float64"),
+        (np.array([0, 2**61]), "start must fit signed 62-bit integers"),
+    ],
+)
+def test_refuses_a_start(start: IntArray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bounds.row_bits(np.array([[1], [1]]), Format(4, signed=True), start=start)
+
+
+@pytest.mark.parametrize("acc_bits", [1, 0, -7])
+@pytest.mark.parametrize("bound", [bounds.a2q_max_l1_norm, bounds.a2q_plus_max_l1_norm])
+def test_norm_bounds_of_no_accumulator_are_refused(
+    bound: Callable[[int, Format], Fraction], acc_bits: int
+) -> None:
+    with pytest.raises(InputError, match=f"^P must be at least 2, got {acc_bits}$"):
+        bound(acc_bits, Format(4, signed=True))
 
 
 @pytest.mark.parametrize(("k", "weight_bits", "inputs"), TINY)

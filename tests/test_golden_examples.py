@@ -17,6 +17,8 @@ def test_examples() -> None:
     assert all(result.failed == 0 for result in results.values())
     assert {name for name, result in results.items() if result.attempted} >= {
         "bounds",
+        "fixup",
         "integer",
+        "layer",
         "spec",
     }

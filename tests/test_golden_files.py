@@ -30,6 +30,9 @@ LAYER = QuantLayer(
     trained_acc_bits=16,
     multiplier=np.array([3, 1]),
     bias=np.array([-70_000, 2**60]),
+    acc_bias=np.array([5, -6]),
+    thresholds=np.array([[-300, 0, 0], [1, 2, 90_000]]),
+    outputs=Format(2, signed=True),
     origin={"by": "test"},
 )
 VECTORS = LabelledInputs(
@@ -105,6 +108,86 @@ def test_the_widest_score_fits_64_bits() -> None:
     )  # fmt: skip
     lowest = -(65536 * 2**15 * 2**16)
     assert widest.scores(np.array([[lowest]])).tolist() == [[lowest * (2**15 - 1) - 2**61]]
+
+
+# Activations
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_an_activation_counts_thresholds(bits: int, signed: bool) -> None:
+    """Every accumulator around the thresholds, and both ends of 64 bits, against a naive sum."""
+    rng, outputs = np.random.default_rng(bits), Format(bits, signed)
+    thresholds = np.sort(rng.integers(-40, 40, (3, 2**bits - 1)), axis=1)
+    layer = QuantLayer(
+        np.ones((3, 1), int), 2, Format(8, signed=False), thresholds=thresholds, outputs=outputs
+    )
+    low, high = -(2**63), 2**63 - 1
+    values = [low, *range(-42, 43), high]
+    acc = np.stack([values, values[::-1], values], axis=1)
+    naive = [
+        [outputs.minimum + sum(t <= a for t in steps) for steps, a in zip(rows, sums, strict=True)]
+        for sums, rows in ((s, thresholds.tolist()) for s in acc.tolist())
+    ]
+    got = layer.activations(acc)
+    assert got.tolist() == naive
+    assert got.dtype == np.int64
+    assert got[[0, -1], 0].tolist() == [outputs.minimum, outputs.maximum]
+
+
+def test_the_farthest_thresholds_still_count() -> None:
+    layer = QuantLayer(
+        np.ones((1, 1), int), 2, Format(8, signed=False),
+        thresholds=np.array([[-(2**62), 0, 2**62 - 1]]), outputs=Format(2, signed=False),
+    )  # fmt: skip
+    acc = np.array([[-(2**62) - 1], [-(2**62)], [2**62 - 2], [2**62 - 1]])
+    assert layer.activations(acc).ravel().tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("acc", "message"),
+    [
+        (np.zeros((4, 3), int), "acc must have MH=2 columns, got 3"),
+        (np.zeros((4, 2)), "acc must be integers, got dtype float64"),
+        (np.zeros(2, int), "acc must be a 2-dimensional"),
+    ],
+)
+def test_activations_of_other_accumulators_are_refused(acc: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        LAYER.activations(acc)
+
+
+def test_a_layer_without_thresholds_has_no_activations(path: Path) -> None:
+    layer = replace(LAYER, thresholds=None, outputs=None)
+    header, arrays = members(layer, path)
+    assert (header["output_bits"], header["signed_output"]) == (None, None)
+    assert arrays["thresholds"].shape == (2, 0)
+    with pytest.raises(InputError, match="must come from a layer with thresholds, got one without"):
+        QuantLayer.load(path).activations(np.zeros((1, 2), int))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"thresholds": None}, "must come together, got outputs alone"),
+        ({"outputs": None}, "must come together, got thresholds alone"),
+        ({"outputs": Format(9, signed=False)}, "outputs must have 1 to 8 bits, got 9"),
+        ({"thresholds": np.zeros((2, 3))}, "thresholds must be integers, got dtype float64"),
+        ({"acc_bias": np.zeros(2)}, "acc_bias must be integers, got dtype float64"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_refuses_fields(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(LAYER, **changes)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (3, 0), (2, 0, 1)])
+def test_an_absent_activation_has_one_shape(path: Path, shape: tuple[int, ...]) -> None:
+    header, arrays = members(replace(LAYER, thresholds=None, outputs=None), path)
+    arrays["thresholds"] = np.zeros(shape, int)
+    np.savez(path, header=np.array(json.dumps(header)), **arrays)
+    refused(QuantLayer, path, "must come together, got thresholds alone")
 
 
 # Nothing is ever executed
@@ -285,11 +368,12 @@ def with_header(path: Path, **changes: Any) -> None:
     [
         ({"format": "a2q-inputs"}, "must be an a2q-layer file, but its header does not say so"),
         ({"format": None}, "its header does not say so"),
-        ({"version": 2}, "must be version 1 of a2q-layer, got 2"),
-        ({"version": "1"}, "must be version 1 of a2q-layer, got '1'"),
-        ({"version": True}, "must be version 1 of a2q-layer, got True"),
-        ({"version": 1.0}, r"must be version 1 of a2q-layer, got 1\.0"),
-        ({"version": None}, "must be version 1 of a2q-layer, got None"),
+        ({"version": 1}, "must be version 2 of a2q-layer, got 1"),
+        ({"version": 3}, "must be version 2 of a2q-layer, got 3"),
+        ({"version": "2"}, "must be version 2 of a2q-layer, got '2'"),
+        ({"version": True}, "must be version 2 of a2q-layer, got True"),
+        ({"version": 2.0}, r"must be version 2 of a2q-layer, got 2\.0"),
+        ({"version": None}, "must be version 2 of a2q-layer, got None"),
         ({"weight_bits": 0}, "WEIGHT_BITS must be 1 to 16, got WEIGHT_BITS=0"),
         ({"weight_bits": 17}, "WEIGHT_BITS must be 1 to 16, got WEIGHT_BITS=17"),
         ({"weight_bits": 10**400}, "WEIGHT_BITS must be 1 to 16, got WEIGHT_BITS=1000"),
@@ -303,6 +387,18 @@ def with_header(path: Path, **changes: Any) -> None:
         ({"input_bits": True}, "input_bits must be 1 to 16 .*, got True"),
         ({"input_bits": "8"}, "input_bits must be 1 to 16 .*, got '8'"),
         ({"signed_input": 1}, "signed_input true or false, got 8, 1"),
+        ({"output_bits": 0}, "output_bits must be 1 to 8 .*, got 0, True"),
+        ({"output_bits": 9}, "output_bits must be 1 to 8 .*, got 9, True"),
+        ({"output_bits": 2.0}, r"output_bits must be 1 to 8 .*, got 2\.0, True"),
+        ({"output_bits": None}, "output_bits must be 1 to 8 .*, got None, True"),
+        ({"signed_output": None}, "signed_output true or false, got 2, None"),
+        ({"signed_output": 0}, "signed_output true or false, got 2, 0"),
+        ({"output_bits": 1}, r"thresholds must have shape \(2, 1\), got \(2, 3\)"),
+        ({"output_bits": 3}, r"thresholds must have shape \(2, 7\), got \(2, 3\)"),
+        (
+            {"output_bits": None, "signed_output": None},
+            "thresholds and outputs must come together, got thresholds alone",
+        ),
         ({"trained_acc_bits": 1}, "ACC_BITS must be 2 to 64, got ACC_BITS=1"),
         ({"trained_acc_bits": 65}, "ACC_BITS must be 2 to 64, got ACC_BITS=65"),
         ({"trained_acc_bits": True}, "ACC_BITS must be an integer, got True"),
@@ -321,11 +417,13 @@ def test_refuses_a_header(path: Path, changes: dict[str, Any], message: str) -> 
     ("field", "message"),
     [
         ("format", "its header does not say so"),
-        ("version", "must be version 1 of a2q-layer, got None"),
+        ("version", "must be version 2 of a2q-layer, got None"),
         ("weight_bits", "the header must have 'weight_bits'"),
         ("trained_acc_bits", "the header must have 'trained_acc_bits'"),
         ("input_bits", "input_bits must be 1 to 16 .*, got None"),
         ("signed_input", "signed_input true or false, got 8, None"),
+        ("output_bits", "the header must have 'output_bits'"),
+        ("signed_output", "signed_output true or false, got 2, None"),
         ("origin", "origin must be a JSON object, got None"),
     ],
 )
@@ -364,9 +462,15 @@ def test_refuses_what_is_no_header(path: Path, header: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weights": None}, "exactly the arrays weights, multiplier, bias, got bias, multiplier$"),
-        ({"bias": None}, "exactly the arrays .*, got multiplier, weights$"),
-        ({"extra": np.ones(1, int)}, "exactly the arrays .*, got bias, extra, multiplier, weights"),
+        (
+            {"weights": None},
+            "exactly the arrays weights, multiplier, bias, acc_bias, thresholds, "
+            "got acc_bias, bias, multiplier, thresholds$",
+        ),
+        ({"bias": None}, "exactly the arrays .*, got acc_bias, multiplier, thresholds, weights$"),
+        ({"acc_bias": None}, "exactly the arrays .*, got bias, multiplier, thresholds, weights$"),
+        ({"thresholds": None}, "exactly the arrays .*, got acc_bias, bias, multiplier, weights$"),
+        ({"extra": np.ones(1, int)}, "exactly the arrays .*, got acc_bias, bias, extra, "),
         ({"weights": np.ones((2, 3))}, "weights in .* must be integers .*, got float64"),
         ({"weights": np.full((2, 3), np.nan)}, "weights in .* must be integers .*, got float64"),
         ({"weights": np.ones((2, 3), bool)}, "weights in .* must be integers .*, got bool"),
@@ -393,6 +497,35 @@ def test_refuses_what_is_no_header(path: Path, header: Any) -> None:
         ({"multiplier": np.array(1)}, "multiplier must be a 1-dimensional"),
         ({"bias": np.array([2**61])}, "bias must fit signed 62-bit integers"),
         ({"bias": np.array([], int)}, "bias must be a 1-dimensional array with elements"),
+        ({"acc_bias": np.array([2**46])}, "acc_bias must fit signed 47-bit integers"),
+        ({"acc_bias": np.zeros(3, int)}, "acc_bias must have one value or MH=2, got 3"),
+        ({"acc_bias": np.zeros(2)}, "acc_bias in .* must be integers .*, got float64"),
+        (
+            {"thresholds": np.array([[1, 2, 3], [4, 6, 5]])},
+            "thresholds must ascend, got 6 before 5 in row 1",
+        ),
+        (
+            {"thresholds": np.array([[2**62 - 1, -(2**62), 0], [0, 0, 0]])},
+            f"thresholds must ascend, got {2**62 - 1} before {-(2**62)} in row 0",
+        ),
+        (
+            {"thresholds": np.array([[0, 0, 2**62], [0, 0, 0]])},
+            "thresholds must fit signed 63-bit integers",
+        ),
+        ({"thresholds": np.zeros((2, 3))}, "thresholds in .* must be integers .*, got float64"),
+        (
+            {"thresholds": np.zeros((2, 2), int)},
+            r"thresholds must have shape \(2, 3\), got \(2, 2\)",
+        ),
+        (
+            {"thresholds": np.zeros((1, 3), int)},
+            r"thresholds must have shape \(2, 3\), got \(1, 3\)",
+        ),
+        ({"thresholds": np.zeros(6, int)}, "thresholds must be a 2-dimensional"),
+        (
+            {"thresholds": np.zeros((2, 0), int)},
+            r"thresholds must be .* with elements, got shape \(2, 0\)",
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

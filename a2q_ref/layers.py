@@ -1,0 +1,149 @@
+"""Quantized layers: any of torch's linear and convolution layers, quantized by a scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from a2q_ref.quantizers import ActQuantizer, WeightQuantizer, require_finite
+from a2q_ref.scheme import Bias, Scheme
+from golden.integer import InputError
+
+FLOAT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
+
+
+class Quantized(nn.Module):
+    """A layer of torch whose inputs, weights and, inside the accumulator, bias are integers.
+
+    It takes the float layer over: its weights, on which ``WeightQuantizer.start`` has been, its
+    geometry, its way to compute. ``input_scale`` is the worth of one input LSB, None to learn it.
+
+    Errors: InputError for other kinds of layer, for weights that are empty or not finite, and for a
+    bias inside where there is none.
+
+    >>> layer = Quantized(nn.Conv2d(8, 8, 3, groups=8), Scheme(acc_bits=14, weight_bits=4))
+    >>> layer.integers().shape
+    torch.Size([8, 9])
+    """
+
+    def __init__(self, layer: nn.Module, scheme: Scheme, input_scale: float | None = None) -> None:
+        super().__init__()
+        if type(layer) not in FLOAT_LAYERS:
+            names = ", ".join(kind.__name__ for kind in FLOAT_LAYERS)
+            raise InputError(f"a layer must be one of {names}, got {type(layer).__name__}")
+        if layer.bias is None and scheme.bias is Bias.INSIDE:
+            raise InputError(
+                "a bias inside the accumulator must have a layer with a bias, got none"
+            )
+        if layer.bias is not None:
+            require_finite(layer.bias, "the bias")
+        self.layer, self.scheme = layer, scheme
+        self.inputs = ActQuantizer(scheme.inputs, input_scale)
+        v = self._rows(layer.weight.detach())
+        self.weights = WeightQuantizer(scheme, len(v), v.dtype)
+        layer.weight.data = self._unrows(self.weights.start(v))
+        self.weights.to(v.device)
+        self.inputs.to(v.device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output on the quantized inputs, with quantized weights."""
+        x = self.inputs(x)  # first: a bias inside is counted in its scale
+        return torch.func.functional_call(self.layer, self.quantized(), (x,))
+
+    def quantized(self) -> dict[str, Tensor]:
+        """Return the quantized weight, and bias if it is inside, as the float layer takes them."""
+        bias = self._bias()
+        weight = self.weights(self._rows(self.layer.weight), self._taken(bias))
+        quantized = {"weight": self._unrows(weight)}
+        if bias is not None:
+            worth = self.weights.scale() * self.inputs.scale()
+            quantized["bias"] = (bias * worth).to(weight.dtype)
+        return quantized
+
+    @torch.no_grad()
+    def integers(self) -> Tensor:
+        """Return the weights (R, K) as int64: output channels by (input channel, kernel)."""
+        return self.weights.integers(self._rows(self.layer.weight), self._taken(self._bias()))
+
+    @torch.no_grad()
+    def bias_integers(self) -> Tensor:
+        """Return what the accumulators start from (R,), as int64."""
+        bias = self._bias()
+        return torch.zeros(len(self.weights.d), dtype=torch.int64) if bias is None else bias.long()
+
+    def _bias(self) -> Tensor | None:
+        """Return the bias inside (R,) in LSBs of the accumulator, whole numbers in float64."""
+        if self.scheme.bias is Bias.OUTSIDE:
+            return None
+        u = self.layer.bias.double() / (self.weights.scale() * self.inputs.scale())
+        whole = u + (u.round() - u).detach()  # straight through
+        if self.scheme.budget is None:
+            return whole
+        half = int(self.scheme.budget / self.scheme.bias_share) // 2  # the weights need some too
+        return whole.clamp(-half, half)
+
+    def _taken(self, bias: Tensor | None) -> Tensor | None:
+        if bias is None or self.scheme.budget is None:
+            return None
+        return bias.abs() * float(self.scheme.bias_share)
+
+    def _rows(self, weight: Tensor) -> Tensor:
+        """Return the weights as a matrix with one row for each output channel."""
+        if isinstance(self.layer, nn.ConvTranspose1d | nn.ConvTranspose2d):
+            # (inputs, outputs of a group, kernel): a group's inputs go to a group's outputs
+            groups = self.layer.groups
+            weight = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+        return weight.flatten(1)
+
+    def _unrows(self, rows: Tensor) -> Tensor:
+        shape = self.layer.weight.shape
+        if isinstance(self.layer, nn.ConvTranspose1d | nn.ConvTranspose2d):
+            groups = self.layer.groups
+            kernel = rows.view(groups, shape[1], shape[0] // groups, *shape[2:])
+            return kernel.transpose(1, 2).flatten(0, 1)
+        return rows.view(shape)
+
+    def extra_repr(self) -> str:
+        return str(self.scheme)
+
+
+def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme]) -> list[Quantized]:
+    """Put a Quantized in the place of every linear and convolution layer, in the model's order.
+
+    One scheme is for all of them; a list has one for each. Returns the new layers.
+
+    Errors: InputError if the list is of another length than the layers, if there are none, or if
+    one layer has several places.
+    """
+    places = list(_places(model))
+    if not places:
+        raise InputError("a model must have a layer to quantize, got none")
+    if len({child for _, _, child in places}) < len(places):
+        raise InputError("a layer must have one place in the model, got one that is used twice")
+    listed = [schemes] * len(places) if isinstance(schemes, Scheme) else list(schemes)
+    if len(listed) != len(places):
+        raise InputError(
+            f"schemes must be one for each of the {len(places)} layers, got {len(listed)}"
+        )
+    layers = [
+        Quantized(child, scheme) for (_, _, child), scheme in zip(places, listed, strict=True)
+    ]
+    for (parent, name, _), layer in zip(places, layers, strict=True):
+        setattr(parent, name, layer)
+    return layers
+
+
+def _places(parent: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+    for name, child in parent._modules.items():  # named_children lists a layer only once
+        if type(child) in FLOAT_LAYERS:
+            yield parent, name, child
+        elif child is not None and not isinstance(child, Quantized):
+            yield from _places(child)
+
+
+def penalty(model: nn.Module) -> Tensor:
+    """Return the sum of the penalties of all layers, to be weighted by lambda."""
+    terms = [part.penalty() for part in model.modules() if isinstance(part, WeightQuantizer)]
+    return torch.stack(terms).sum()

@@ -1,0 +1,334 @@
+"""Training is repeatable, goes on where it stopped, and ships layers that are what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from a2q_ref import data, train
+from a2q_ref.scheme import Bias, Method, Scheme
+from a2q_ref.training import Images, Recipe, Trained, train_float, train_layer
+from golden.bounds import l1_norm, layer_bits
+from golden.integer import Format
+from golden.layer import LabelledInputs, QuantLayer
+from golden.mvau import matvec, run
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return Images(data.load())
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, so that no cache of another run is near."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def scheme_of(acc_bits: int | None) -> Scheme:
+    return Scheme(Method.BASELINE if acc_bits is None else Method.A2Q, acc_bits=acc_bits)
+
+
+def trained(recipe: Recipe, acc_bits: int | None, images: Images) -> Trained:
+    start = train_float(recipe, images)
+    return train_layer(recipe, scheme_of(acc_bits), images, start)
+
+
+QUICK = ["--epochs", "3", "--output", "out"]
+
+
+class TestTraining:
+    @pytest.mark.parametrize("acc_bits", [12, 16, None])
+    def test_same_recipe_gives_the_same_integers(
+        self, acc_bits: int | None, images: Images
+    ) -> None:
+        torch.manual_seed(7)  # whatever state the process is in
+        first = trained(Recipe(epochs=20), acc_bits, images).layer
+        torch.manual_seed(8)
+        second = trained(Recipe(epochs=20), acc_bits, images).layer
+        for name in ("weights", "multiplier", "bias"):
+            assert (getattr(first, name) == getattr(second, name)).all()
+        assert first.origin == second.origin
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"epochs": 21},
+            {"batch": 100},
+            {"seed": 1},
+            {"lr": 0.1},
+            {"penalty_weight": 1.0},
+            {"weight_decay": 0.1},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_all_of_the_recipe_matters(self, change: dict[str, float], images: Images) -> None:
+        recipe = Recipe(epochs=20)
+        plain, changed = (
+            trained(either, 14, images).layer for either in (recipe, replace(recipe, **change))
+        )
+        assert (plain.weights != changed.weights).any()
+
+    def test_reports_how_it_went(self, images: Images) -> None:
+        result = trained(Recipe(epochs=30), 14, images)
+        assert len(result.losses) == 30
+        assert result.losses[-1] < result.losses[0]
+        assert result.asks_too_much > 0  # at 14 bits rows want more
+        assert result.exported.fixes == ()
+        assert trained(Recipe(epochs=30), 30, images).asks_too_much == 0
+
+    def test_bias_inside_is_trained_and_exported(self, images: Images) -> None:
+        recipe = Recipe(epochs=300)
+        scheme = Scheme(acc_bits=16, bias=Bias.INSIDE)
+        layer = train_layer(recipe, scheme, images, train_float(recipe, images)).layer
+        assert layer.acc_bias.any()
+        assert layer_bits(layer.weights, layer.inputs, start=layer.acc_bias) <= 16
+        assert layer.origin["integer_test_accuracy"] > 0.9
+
+    def test_leaves_torch_as_it_was(self, images: Images) -> None:
+        def state() -> tuple[object, ...]:
+            strict = torch.are_deterministic_algorithms_enabled()
+            return strict, torch.get_num_threads(), torch.get_rng_state().tolist()
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            before = state()
+            trained(Recipe(epochs=1), 16, images)
+            assert state() == before
+        finally:
+            torch.set_num_threads(threads)
+
+    def test_writes_the_same_bytes_again(self, desk: Path) -> None:
+        command = ["--acc-bits", "16,unconstrained", *QUICK]
+        contents = []
+        for _ in range(2):
+            assert train.main([*command, "--fresh"]) == 0
+            contents.append({path.name: path.read_bytes() for path in (desk / "out").iterdir()})
+        assert contents[0] == contents[1]
+        assert set(contents[0]) == {"a2q-p16.npz", "unconstrained.npz", "test-images.npz"}
+
+    def test_prints_a_table_and_where_the_files_are(
+        self, desk: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train.main(["--acc-bits", "10-12", *QUICK]) == 0
+        out = capsys.readouterr().out
+        assert "digits, 64 inputs to 10 classes, M=8, unsigned 8-bit inputs" in out
+        assert "7.996" in out
+        assert "the layers and the test images are in out" in out
+
+    def test_another_recipe_does_not_replace_the_shipped_layers(self, desk: Path) -> None:
+        assert train.main(["--acc-bits", "16", "--epochs", "3"]) == 0
+        names = {path.name for path in (desk / train.OTHER_LAYERS).iterdir()}
+        assert names == {"a2q-p16.npz", train.TEST_IMAGES}
+
+
+class TestResume:
+    @pytest.fixture
+    def trained(self, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
+        """The widths that were really trained, in order."""
+        widths: list[int | None] = []
+        genuine = train.train_layer
+
+        def record(recipe: Recipe, scheme: Scheme, *rest: object) -> Trained:
+            widths.append(scheme.acc_bits)
+            if scheme.acc_bits == 13 and widths.count(13) == 1:
+                raise KeyboardInterrupt
+            return genuine(recipe, scheme, *rest)
+
+        monkeypatch.setattr(train, "train_layer", record)
+        return widths
+
+    def test_goes_on_where_it_was_stopped(
+        self, desk: Path, trained: list[int | None], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["--acc-bits", "11-14", *QUICK]
+        assert train.main(command) == 130
+        assert "the same command goes on from there" in capsys.readouterr().err
+        assert not (desk / "out").exists()
+
+        assert train.main(command) == 0
+        assert trained == [11, 12, 13, 13, 14]
+        assert "2 of 4 layers were finished earlier" in capsys.readouterr().err
+        assert len(list((desk / "out").iterdir())) == 5
+
+        assert train.main(command) == 0
+        assert trained == [11, 12, 13, 13, 14]
+
+    def test_fresh_trains_again(self, desk: Path, trained: list[int | None]) -> None:
+        command = ["--acc-bits", "16", *QUICK]
+        assert train.main(command) == train.main([*command, "--fresh"]) == 0
+        assert trained == [16, 16]
+
+    def test_another_recipe_is_other_work(self, desk: Path, trained: list[int | None]) -> None:
+        for seed in ("0", "1"):
+            assert train.main(["--acc-bits", "16", "--seed", seed, *QUICK]) == 0
+        assert trained == [16, 16]
+
+    def test_a_damaged_layer_is_trained_again(self, desk: Path, trained: list[int | None]) -> None:
+        command = ["--acc-bits", "16", *QUICK]
+        assert train.main(command) == 0
+        (kept,) = (desk / "build" / "train").glob("*/a2q-p16.npz")
+        kept.write_bytes(kept.read_bytes()[:100])
+        assert train.main(command) == 0
+        assert trained == [16, 16]
+        assert QuantLayer.load(kept).trained_acc_bits == 16
+
+
+class TestCommandLine:
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--epochs", "0"], "argument --epochs: must be 1 to 1000000, got '0'"),
+            (["--epochs", "many"], "argument --epochs: must be 1 to 1000000, got 'many'"),
+            (["--seed", "-1"], "argument --seed: must be 0 to 4294967295, got '-1'"),
+            (["--acc-bits", "1"], "argument --acc-bits: must be 2 to 64, got '1'"),
+            (["--acc-bits", "12,"], "argument --acc-bits: must be 2 to 64, got ''"),
+            (["--acc-bits", "12-10"], "argument --acc-bits: a range must not fall, got '12-10'"),
+            (["--device", "tpu"], "argument --device: must be cpu, cuda or auto, got 'tpu'"),
+            (["--output", "file/out"], "argument --output: must be a folder that can be written"),
+            (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
+            (["--weight-bits", "1"], "argument --weight-bits: must be 2 to 16, got '1'"),
+            (["--input-bits", "17"], "argument --input-bits: must be 1 to 16, got '17'"),
+            (["--lambda", "nan"], "argument --lambda: must be a number from 0 to 1000000, got"),
+            (["--lr", "-1"], "argument --lr: must be a number from 0 to 1000000, got '-1'"),
+            (["--method", "a3q"], "argument --method: invalid choice: 'a3q'"),
+            (["--rounding", "up"], "argument --rounding: invalid choice: 'up'"),
+        ],
+    )
+    def test_refuses_in_one_sentence(
+        self,
+        arguments: list[str],
+        sentence: str,
+        desk: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        (desk / "file").touch()
+        with pytest.raises(SystemExit) as exit_:
+            train.main(arguments)
+        captured = capsys.readouterr()
+        assert exit_.value.code == 2
+        assert captured.err.startswith(f"a2q train: {sentence}")
+        assert captured.err.count("\n") == 1
+        assert captured.out == ""
+        assert [path.name for path in desk.iterdir()] == ["file"]
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+    def test_refuses_a_gpu_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            train.main(["--device", "cuda"])
+        assert "must not be cuda where torch finds no GPU" in capsys.readouterr().err
+
+    def test_refuses_a_width_without_room(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert train.main(["--acc-bits", "9"]) == 2
+        assert "a2q train: acc_bits must be at least 10 for a2q" in capsys.readouterr().err
+
+    def test_refuses_data_that_is_not_there(
+        self, desk: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train.main(["--data", "nowhere", *QUICK]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("a2q train: nowhere")
+        assert error.count("\n") == 1
+        assert not list(desk.iterdir())
+
+    def test_every_option_reaches_the_layer(self, desk: Path) -> None:
+        command = [
+            "--method", "a2q+", "--weight-bits", "4", "--input-bits", "5", "--rounding", "half-way",
+            "--bias", "inside", "--acc-bits", "13", "--lambda", "0.5", "--lr", "0.1",
+            "--batch", "99", "--weight-decay", "0.25", "--seed", "3", *QUICK,
+        ]  # fmt: skip
+        assert train.main(command) == 0
+        layer = QuantLayer.load(desk / "out" / "a2q-plus-p13-m4-n5-half-way-bias-inside.npz")
+        assert (layer.weight_bits, layer.inputs) == (4, Format(5, signed=False))
+        told = {
+            "dataset": "digits", "method": "a2q+", "rounding": "half-way", "bias": "inside",
+            "acc_bits": 13, "penalty_weight": 0.5, "lr": 0.1, "batch": 99, "weight_decay": 0.25,
+            "seed": 3, "epochs": 3,
+        }  # fmt: skip
+        assert told.items() <= layer.origin.items()
+
+    def test_help_explains_every_word(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            train.main(["--help"])
+        text = capsys.readouterr().out
+        for word in ("accumulator", "L1 norm", "baseline", "a2q+", "half-way", "MNIST", "examples"):
+            assert word in text
+
+    def test_widths_are_listed_once_and_in_order(self) -> None:
+        assert train._widths("16,unconstrained,14-17") == [16, None, 14, 15, 17]
+
+
+def test_package_needs_no_torch() -> None:
+    check = "import sys, a2q_ref; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+SHIPPED_WIDTHS = [*range(10, 25), None]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> LabelledInputs:
+    return LabelledInputs.load(train.SHIPPED / train.TEST_IMAGES)
+
+
+class TestShipped:
+    @pytest.fixture(
+        params=SHIPPED_WIDTHS, ids=[train.file_name(scheme_of(p)) for p in SHIPPED_WIDTHS]
+    )
+    def layer(self, request: pytest.FixtureRequest) -> QuantLayer:
+        layer = QuantLayer.load(train.SHIPPED / train.file_name(scheme_of(request.param)))
+        assert layer.trained_acc_bits == request.param
+        return layer
+
+    def test_nothing_else_is_shipped(self) -> None:
+        expected = {train.file_name(scheme_of(acc_bits)) for acc_bits in SHIPPED_WIDTHS} | {
+            train.TEST_IMAGES
+        }
+        assert {path.name for path in train.SHIPPED.iterdir()} == expected
+
+    def test_images_are_the_test_images(self, shipped: LabelledInputs) -> None:
+        test = data.load().test
+        assert (shipped.values == test.values).all()
+        assert (shipped.labels == test.labels).all()
+        assert shipped.origin == test.origin
+
+    def test_header_says_what_the_integers_do(
+        self, layer: QuantLayer, shipped: LabelledInputs
+    ) -> None:
+        scores = layer.scores(matvec(layer.weights, shipped.values))
+        assert layer.origin["integer_test_accuracy"] == shipped.accuracy(scores)
+        assert layer.origin["fixed_rows"] == []
+        assert layer.origin["sparsity"] == np.mean(layer.weights == 0)
+        assert layer.origin["acc_bits"] == layer.trained_acc_bits
+        assert (layer.mh, layer.mw, layer.weight_bits) == (10, 64, 8)
+
+    def test_fits_the_width_it_was_trained_for(
+        self, layer: QuantLayer, shipped: LabelledInputs
+    ) -> None:
+        if layer.trained_acc_bits is None:
+            assert layer_bits(layer.weights, layer.inputs) > 16
+            assert np.abs(layer.weights).max(axis=1).min() >= 100
+            assert run(layer.spec(acc_bits=16), layer.weights, shipped.values).overflow.any()
+        else:
+            budget = scheme_of(layer.trained_acc_bits).budget
+            assert max(l1_norm(layer.weights).tolist()) <= budget
+            assert layer_bits(layer.weights, layer.inputs) <= layer.trained_acc_bits
+
+    def test_accuracy_is_worth_shipping(self) -> None:
+        accuracy = {}
+        for acc_bits in SHIPPED_WIDTHS:
+            layer = QuantLayer.load(train.SHIPPED / train.file_name(scheme_of(acc_bits)))
+            accuracy[acc_bits] = layer.origin["integer_test_accuracy"]
+        assert accuracy[None] >= 0.95
+        assert min(accuracy[acc_bits] for acc_bits in range(16, 25)) >= 0.95
+        assert accuracy[10] < accuracy[11] < accuracy[12] < accuracy[13] < accuracy[14]
