@@ -91,7 +91,8 @@ def export(
     acc_bias[turned] *= -1
     epilogue.scale[turned] *= -1
     if activation is None:
-        weights[epilogue.gain == 0] = 0  # only the shift is left of such a row
+        silent = epilogue.gain == 0  # only the shift is left of such a row
+        weights[silent], acc_bias[silent] = 0, 0
 
     fixes: tuple[Fix, ...] = ()
     scheme = layer.scheme

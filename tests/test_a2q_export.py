@@ -198,6 +198,15 @@ class TestScores:
         allowed = (np.abs(acc) + 1.01) * unit / 2 + 1e-9
         assert (np.abs(layer.scores(acc) * unit - floats) <= allowed)[:, fits].all()
 
+    def test_a_channel_that_its_batch_norm_silences_is_its_shift(self) -> None:
+        scheme = Scheme(Method.BASELINE, bias=Bias.INSIDE)
+        model = Quantized(linear_of([[3.0], [3.0]], [7.0, 7.0]), scheme, input_scale=1.0)
+        norm = nn.BatchNorm1d(2, dtype=torch.float64).eval()
+        norm.weight.data[0], norm.bias.data[0] = 0.0, 0.5
+        layer = export(model, norm=norm).layer
+        assert (layer.weights[0].tolist(), layer.acc_bias[0]) == ([0], 0)
+        assert layer.scores(np.array([[0, 0]]))[0, 0] == layer.bias[0] > 0
+
     def test_multipliers_use_their_16_bits(self) -> None:
         layer = export(exactly([[1], [2], [0]], scale=[0.3, 0.1, 1e9])).layer
         assert layer.multiplier[:2].tolist() == [32767, 10922]
