@@ -45,6 +45,21 @@ def require_finite(tensor: Tensor, name: str) -> None:
         raise InputError(f"{name} must be finite numbers, got {tensor[tuple(at)].item()} at {at}")
 
 
+@torch.library.custom_op("a2q::exp2", mutates_args=())
+def _exp2_apart(x: Tensor) -> Tensor:
+    return x.exp2()
+
+
+@_exp2_apart.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _exp2(x: Tensor) -> Tensor:
+    """Return 2^x (R,): once for each row, where a compiler would do it again for each weight."""
+    return _exp2_apart(x) if torch.compiler.is_compiling() else x.exp2()
+
+
 @dataclass(frozen=True)
 class _Unrounded:
     """Rows x (R, K) and the factor c (R,) that makes c * x their integers before rounding."""
@@ -61,13 +76,13 @@ class _Unrounded:
     ) -> _Unrounded:
         x = v if v.dtype in _GUARD else v.float()
         if t is None:
-            return cls(x, (-d).exp2())
+            return cls(x, _exp2(-d))
         if scheme.method is Method.A2Q_PLUS:
             x = x - x.mean(dim=1, keepdim=True)
         norm = _row_sums(x.abs())
         if scheme.method is Method.A2Q_PLUS:
             norm = norm + _row_sums(x).abs()  # what the rounded mean leaves: twice the heavier side
-        asked, most = (t - d).exp2(), _largest_radius(scheme, x.dtype, taken)
+        asked, most = _exp2(t - d), _largest_radius(scheme, x.dtype, taken)
         radius = asked.clamp(max=most)
         c = torch.where(norm > 0, radius / norm, 0).clamp(max=torch.finfo(x.dtype).max)
         return cls(x, c, norm, radius, asked > most)
@@ -114,6 +129,8 @@ def _round(u: Tensor, scheme: Scheme) -> Tensor:
     q = u.clamp(-scheme.limit, scheme.limit) if _can_clip(scheme) else u
     if scheme.rounding is Rounding.HALF_WAY:
         return q.round()
+    if torch.compiler.is_compiling():
+        return q.trunc()
     # A conversion cuts toward zero, as torch.trunc does, in a fraction of its time.
     return q.to(torch.int8 if scheme.weight_bits <= 8 else torch.int16).to(u.dtype)
 
@@ -121,18 +138,19 @@ def _round(u: Tensor, scheme: Scheme) -> Tensor:
 class _QuantizeRows(torch.autograd.Function):
     """All rows in one step: few passes over memory, and nothing kept that backward can do without.
 
-    v (R, K); d, t, taken (R,) in float64 -> s * q (R, K). ``taken`` is the part of the budget that
-    a bias inside has.
+    v (R, K); d, t, taken (R,) -> s * q (R, K). ``taken`` is the part of the budget that a bias
+    inside has.
     """
 
     @staticmethod
     def forward(
         ctx: Any, v: Tensor, d: Tensor, t: Tensor | None, taken: Tensor | None, scheme: Scheme
     ) -> Tensor:
+        ctx.scheme, ctx.dtypes = scheme, (v.dtype, d.dtype)
+        d, t = d.double(), None if t is None else t.double()
         rows = _Unrounded.of(v, d, t, taken, scheme)
-        u, s = rows.scaled(), d.exp2().clamp(max=torch.finfo(rows.x.dtype).max)
+        u, s = rows.scaled(), _exp2(d).clamp(max=torch.finfo(rows.x.dtype).max)
         weights = _round(u, scheme).mul_(s.to(u.dtype)[:, None])
-        ctx.scheme, ctx.dtype = scheme, v.dtype
         kept = u if _can_clip(scheme) else None
         ctx.save_for_backward(rows.x, weights, kept, s, rows.c, rows.norm, rows.radius, rows.capped)
         return weights.to(v.dtype, copy=v.dtype != u.dtype)
@@ -140,6 +158,7 @@ class _QuantizeRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weights, u, s, c, norm, radius, capped = ctx.saved_tensors
+        of_v, of_d = ctx.dtypes
         grad = passed = grad.to(x.dtype)
         if u is not None:  # nothing passes a clipped weight
             edge = _edge(ctx.scheme)
@@ -147,7 +166,8 @@ class _QuantizeRows(torch.autograd.Function):
         by_scale = torch.linalg.vecdot(grad, weights).double()  # s * dL/ds
         by_factor = torch.linalg.vecdot(passed, x).double() * (s * c)  # c * dL/dc
         if norm is None:  # s * c is one
-            return passed.to(ctx.dtype), LN2 * (by_scale - by_factor), None, None, None
+            grad_d = LN2 * (by_scale - by_factor)
+            return passed.to(of_v), grad_d.to(of_d), None, None, None
         by_asked = by_factor.masked_fill(capped, 0)
         per_norm = torch.where(norm > 0, by_factor / norm, 0)
         grad_v = x.sign().mul_(-per_norm.to(x.dtype)[:, None])
@@ -156,7 +176,7 @@ class _QuantizeRows(torch.autograd.Function):
             grad_v -= grad_v.mean(dim=1, keepdim=True)
         grad_d, grad_t = LN2 * (by_scale - by_asked), LN2 * by_asked
         grad_taken = (by_asked - by_factor) / radius if ctx.needs_input_grad[3] else None
-        return grad_v.to(ctx.dtype), grad_d, grad_t, grad_taken, None
+        return grad_v.to(of_v), grad_d.to(of_d), grad_t.to(of_d), grad_taken, None
 
 
 class WeightQuantizer(nn.Module):
@@ -179,7 +199,7 @@ class WeightQuantizer(nn.Module):
 
         ``taken`` (R,), in float64, is the part of the budget that a bias inside has.
         """
-        return _QuantizeRows.apply(v, *self._in_float64(), taken, self.scheme)
+        return _QuantizeRows.apply(v, self.d, self.t, taken, self.scheme)
 
     def scale(self) -> Tensor:
         """Return s (R,) in float64."""
@@ -188,7 +208,8 @@ class WeightQuantizer(nn.Module):
     @torch.no_grad()
     def integers(self, v: Tensor, taken: Tensor | None = None) -> Tensor:
         """Return q (R, K) as int64: what ``forward`` multiplies by the scale."""
-        rows = _Unrounded.of(v, *self._in_float64(), taken, self.scheme)
+        t = None if self.t is None else self.t.double()
+        rows = _Unrounded.of(v, self.d.double(), t, taken, self.scheme)
         return _round(rows.scaled(), self.scheme).long()
 
     def overreach(self) -> Tensor:
@@ -231,9 +252,6 @@ class WeightQuantizer(nn.Module):
             self.t.copy_(self._log2_norm(start) + magnitude.log2())
         most = torch.finfo(v.dtype).max  # a row without its mean may be twice as large as before
         return (start * magnitude[:, None]).clamp(-most, most).to(v.dtype)
-
-    def _in_float64(self) -> tuple[Tensor, Tensor | None]:
-        return self.d.double(), None if self.t is None else self.t.double()
 
     def _projected(self, rows: Tensor, scale: Tensor) -> Tensor:
         if self.scheme.budget is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from functools import cached_property
 
 from golden.bounds import a2q_max_l1_norm, a2q_plus_max_l1_norm
 from golden.integer import Format, InputError
@@ -83,7 +84,7 @@ class Scheme:
         """The largest magnitude of a weight: symmetric, so that any row can change its sign."""
         return Format(self.weight_bits, signed=True).maximum
 
-    @property
+    @cached_property  # asked for at every step
     def budget(self) -> Fraction | None:
         """The largest L1 norm of a row of integers; None without a bound."""
         return None if self.acc_bits is None else self._budget(self.acc_bits)
