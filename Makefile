@@ -9,20 +9,20 @@ OVERFLOW ?= wrap      ## sim: wrap or saturate
 STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7
 SIM      ?= verilator ## sim, repro: verilator or icarus
 SEED     ?= 1         ## sim: seed of everything random
-JSON     ?=           ## sim: write the verdict to this file as well
+JSON     ?=           ## sim, bench: write the verdict, the numbers to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
 CASE     ?=           ## repro: the case.json to play again
-ARGS     ?=           ## test: more arguments for pytest; train: for a2q train
+ARGS     ?=           ## test, peer: more arguments for pytest; train, bench, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test repro train lint format setup clean
+.PHONY: help sim test peer repro train bench experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /## /' | awk -F'## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /## /' | awk -F'## ' '{printf "  %-12s %s\n", $$1, $$2}'
 	@echo
 	@grep -hE '^[A-Z]+ +\?=' Makefile | sed -E 's/ *\?= */ = /; s/ *## */## /' | awk -F'## ' '{printf "  %-22s %s\n", $$1, $$2}'
 
@@ -32,14 +32,23 @@ sim: .venv/light ## the main job: play the trained layers through the RTL at P=A
 	  $(call option,layer,LAYER) $(call option,inputs,INPUTS) \
 	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
 
-test: .venv/test .venv/train ## all tests: golden model, training, testbench, both simulators
-	@$(BIN)/pytest -n auto $(ARGS)
+test: .venv/test .venv/train .venv/experiments ## all tests: golden model, training, testbench, both simulators
+	@$(BIN)/pytest -n auto -m "not peer" $(ARGS)
+
+peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of Brevitas
+	@$(BIN)/pytest -n auto -m peer $(ARGS)
 
 repro: .venv/light ## play a failed case again, from its file alone: CASE=build/failures/.../case.json
 	@$(BIN)/a2q repro --sim $(call quoted,SIM) $(waves) -- $(call quoted,CASE)
 
 train: .venv/train ## train the shipped layers again (minutes; goes on where it was interrupted)
 	@$(BIN)/a2q train $(ARGS)
+
+bench: .venv/train .venv/peer ## time our quantizers against plain QAT and Brevitas (minutes)
+	@$(BIN)/a2q bench $(call option,json,JSON) $(ARGS)
+
+experiments: .venv/train .venv/experiments ## what A2Q's parts do, in tables and plots (minutes; goes on as well)
+	@$(BIN)/a2q experiments $(ARGS)
 
 lint: .venv/test .venv/lint ## ruff, mypy, and both lint gates over the RTL
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: make format"; exit 1; }
@@ -50,7 +59,7 @@ lint: .venv/test .venv/lint ## ruff, mypy, and both lint gates over the RTL
 format: .venv/lint ## bring the Python code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-setup: .venv/light .venv/test .venv/train .venv/lint ## install everything at once (the others do as needed)
+setup: .venv/light .venv/test .venv/train .venv/experiments .venv/peer .venv/lint ## install everything at once (the others do as needed)
 
 clean: ## remove everything that was generated
 	rm -rf build
@@ -68,7 +77,7 @@ waves = $(if $(filter-out 0,$(strip $(WAVES))),--waves)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/test .venv/train .venv/lint: .venv/%: .venv/light
+.venv/test .venv/train .venv/experiments .venv/peer .venv/lint: .venv/%: .venv/light
 	@echo "installing what '$*' needs (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

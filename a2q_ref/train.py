@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from rich import box
@@ -18,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from a2q_ref import data
+from a2q_ref.arguments import BAD_INPUT, INTERRUPTED, Parser, folder, number, whole
 from a2q_ref.scheme import Bias, Method, Rounding, Scheme
 from a2q_ref.training import (
     CACHE,
@@ -142,22 +141,8 @@ def summary(layers: dict[Scheme, QuantLayer], images: Images) -> Table:
     return table
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(f"must be {low} to {high}, got {text!r}")
-        return int(text)
-
-    return parse
-
-
 def _widths(text: str) -> list[AccBits]:
-    width = _whole(2, 64)
+    width = whole(2, 64)
     widths: list[AccBits] = []
     for item in text.split(","):
         first, _, last = item.partition("-")
@@ -178,29 +163,9 @@ def _device(text: str) -> str:
     return text if text != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _folder(text: str) -> Path:
-    path = Path(text)
-    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise argparse.ArgumentTypeError(f"must be a folder that can be written, got {text!r}")
-    return path
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1e6:  # NaN is not either
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1000000, got {text!r}")
-    return number
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="a2q train",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="""\
 Train a linear classifier of handwritten digits for each accumulator width P, and write every layer
 as exact integers: a file that `make sim LAYER=` plays through the RTL. Stop it at any time: the
@@ -232,10 +197,10 @@ examples:
         help=f"P: widths, ranges and '{UNCONSTRAINED}', with commas (default: %(default)s)",
     )  # fmt: skip
     what.add_argument(
-        "--weight-bits", type=_whole(2, 16), default=8, metavar="M", help="default: %(default)s"
+        "--weight-bits", type=whole(2, 16), default=8, metavar="M", help="default: %(default)s"
     )
     what.add_argument(
-        "--input-bits", type=_whole(1, 16), default=8, metavar="N",
+        "--input-bits", type=whole(1, 16), default=8, metavar="N",
         help="of a pixel, unsigned (default: %(default)s)",
     )  # fmt: skip
     what.add_argument(
@@ -255,27 +220,27 @@ examples:
     )  # fmt: skip
     own = "(default: {} for the digits, {} for MNIST)"
     how.add_argument(
-        "--epochs", type=_whole(1, 10**6), metavar="COUNT",
+        "--epochs", type=whole(1, 10**6), metavar="COUNT",
         help=f"passes over the images {own.format(Recipe.epochs, MNIST_RECIPE.epochs)}",
     )  # fmt: skip
     how.add_argument(
-        "--batch", type=_whole(0, 10**9), metavar="COUNT",
+        "--batch", type=whole(0, 10**9), metavar="COUNT",
         help=f"images in a step, 0 for all {own.format(Recipe.batch, MNIST_RECIPE.batch)}",
     )  # fmt: skip
     how.add_argument(
-        "--lr", type=_number, metavar="NUMBER",
+        "--lr", type=number, metavar="NUMBER",
         help=f"of Adam, falls along a cosine {own.format(Recipe.lr, MNIST_RECIPE.lr)}",
     )  # fmt: skip
     how.add_argument(
-        "--lambda", type=_number, default=Recipe.penalty_weight, metavar="NUMBER",
+        "--lambda", type=number, default=Recipe.penalty_weight, metavar="NUMBER",
         dest="penalty_weight", help="weight of A2Q's penalty max(t - T, 0) (default: %(default)s)",
     )  # fmt: skip
     how.add_argument(
-        "--weight-decay", type=_number, default=Recipe.weight_decay, metavar="NUMBER",
+        "--weight-decay", type=number, default=Recipe.weight_decay, metavar="NUMBER",
         help="of the quantized weights (default: %(default)s)",
     )  # fmt: skip
     how.add_argument(
-        "--seed", type=_whole(0, 2**32 - 1), default=Recipe.seed, metavar="NUMBER",
+        "--seed", type=whole(0, 2**32 - 1), default=Recipe.seed, metavar="NUMBER",
         help="of the random weights that training starts from (default: %(default)s)",
     )  # fmt: skip
     how.add_argument(
@@ -284,7 +249,7 @@ examples:
     )  # fmt: skip
     where = add("the files")
     where.add_argument(
-        "--output", type=_folder, metavar="FOLDER",
+        "--output", type=folder, metavar="FOLDER",
         help="where they go when all layers are finished (default: over the shipped ones; "
         f"with any other setting but --acc-bits, {OTHER_LAYERS})",
     )  # fmt: skip
@@ -335,10 +300,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             "and the same command goes on from there",
             file=sys.stderr,
         )
-        return 130
+        return INTERRUPTED
     except (InputError, OSError) as error:
         print(f"a2q train: {error}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
     console.print(summary(layers, images))
     console.print(
         f"the layers and the test images are in {output}",

@@ -37,6 +37,12 @@ STALL_HELP = (
     "for example weight=random-30,output=bursts-4-7"
 )
 
+TORCH_COMMANDS = {
+    "train": "train the shipped layers, or others, and export them",
+    "experiments": "what A2Q's parts do, in tables and plots",
+    "bench": "time the weight quantizers against plain QAT and Brevitas",
+}
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -48,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: children too
     try:
-        if arguments[:1] == ["train"]:
-            return _train(arguments[1:])
+        if arguments and arguments[0] in TORCH_COMMANDS:
+            return _torch_command(arguments[0])(arguments[1:])
         options = _parser().parse_args(arguments)
         status: int = options.run(options)
         return status
@@ -92,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     lint_ = commands.add_parser("lint", help="hold the RTL to both lint gates")
     lint_.set_defaults(run=_lint)
 
-    commands.add_parser("train", help="train the shipped layers (needs the train extra)")
+    for name, what in TORCH_COMMANDS.items():
+        commands.add_parser(name, help=what)
     return parser
 
 
@@ -165,13 +172,19 @@ def _lint(options: argparse.Namespace) -> int:
     return 0 if not findings else FAILED
 
 
-def _train(arguments: list[str]) -> int:
+def _torch_command(name: str) -> Callable[[Sequence[str]], int]:
+    """Return the main of a command of ``a2q_ref``, which parses its own arguments."""
     try:
-        from a2q_ref import train
+        if name == "train":
+            from a2q_ref.train import main
+        elif name == "bench":
+            from a2q_ref.bench import main
+        else:
+            from a2q_ref.experiments.main import main
     except ModuleNotFoundError as error:
-        raise InputError(f"training needs {error.name}: make train installs it") from None
-    status: int = train.main(arguments)
-    return status
+        raise InputError(f"a2q {name} needs {error.name}: make {name} installs it") from None
+    found: Callable[[Sequence[str]], int] = main
+    return found
 
 
 def _integer(name: str, text: str, low: int, high: int) -> int:

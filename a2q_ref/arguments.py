@@ -1,0 +1,68 @@
+"""What the command lines of this package take: each value is checked before any work is done."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusal is one line, whose description keeps its lines, without short cuts."""
+
+    def __init__(self, prog: str, description: str, epilog: str = "") -> None:
+        super().__init__(
+            prog=prog, description=description, epilog=epilog, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return the parser of a whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= 10
+        if not (digits and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"must be {low} to {high}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+def number(text: str) -> float:
+    """Return a number from 0 to a million."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e6:  # NaN is not either
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1000000, got {text!r}")
+    return value
+
+
+def folder(text: str) -> Path:
+    """Return a folder that is there or can be made."""
+    path = Path(text)
+    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise argparse.ArgumentTypeError(f"must be a folder that can be written, got {text!r}")
+    return path
+
+
+def file(text: str) -> Path:
+    """Return a file that can be written; what a link points to is replaced, not the link."""
+    path = Path(text).resolve()
+    place = path if path.exists() else path.parent
+    regular = path.is_file() if path.exists() else place.is_dir()
+    if not regular or not os.access(place, os.W_OK):
+        raise argparse.ArgumentTypeError(
+            f"must be a regular file that can be written, got {text!r}"
+        )
+    return path
