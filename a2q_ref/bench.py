@@ -113,10 +113,10 @@ class Ours(nn.Module):
     def __init__(self, weight: Tensor, scheme: Scheme) -> None:
         super().__init__()
         self.quantizer = WeightQuantizer(scheme, len(weight)).to(weight.device)
-        self.v = nn.Parameter(self.quantizer.start(weight.flatten(1)).view_as(weight))
+        self.v = nn.Parameter(self.quantizer.start(weight))
 
     def forward(self) -> Tensor:
-        return self.quantizer(self.v.flatten(1)).view_as(self.v)
+        return self.quantizer(self.v)
 
 
 class Brevitas(nn.Module):

@@ -41,9 +41,9 @@ class Quantized(nn.Module):
             require_finite(layer.bias, "the bias")
         self.layer, self.scheme = layer, scheme
         self.inputs = ActQuantizer(scheme.inputs, input_scale)
-        v = self._rows(layer.weight.detach())
+        v = self._swapped(layer.weight.detach())
         self.weights = WeightQuantizer(scheme, len(v), v.dtype)
-        layer.weight.data = self._unrows(self.weights.start(v))
+        layer.weight.data = self._swapped(self.weights.start(v))
         self.weights.to(v.device)
         self.inputs.to(v.device)
 
@@ -55,8 +55,8 @@ class Quantized(nn.Module):
     def quantized(self) -> dict[str, Tensor]:
         """Return the quantized weight, and bias if it is inside, as the float layer takes them."""
         bias = self._bias()
-        weight = self.weights(self._rows(self.layer.weight), self._taken(bias))
-        quantized = {"weight": self._unrows(weight)}
+        weight = self.weights(self._swapped(self.layer.weight), self._taken(bias))
+        quantized = {"weight": self._swapped(weight)}
         if bias is not None:
             worth = self.weights.scale() * self.inputs.scale()
             quantized["bias"] = (bias * worth).to(weight.dtype)
@@ -65,7 +65,8 @@ class Quantized(nn.Module):
     @torch.no_grad()
     def integers(self) -> Tensor:
         """Return the weights (R, K) as int64: output channels by (input channel, kernel)."""
-        return self.weights.integers(self._rows(self.layer.weight), self._taken(self._bias()))
+        rows = self._swapped(self.layer.weight)
+        return self.weights.integers(rows, self._taken(self._bias())).flatten(1)
 
     @torch.no_grad()
     def bias_integers(self) -> Tensor:
@@ -89,21 +90,14 @@ class Quantized(nn.Module):
             return None
         return bias.abs() * float(self.scheme.bias_share)
 
-    def _rows(self, weight: Tensor) -> Tensor:
-        """Return the weights as a matrix with one row for each output channel."""
-        if isinstance(self.layer, nn.ConvTranspose1d | nn.ConvTranspose2d):
-            # (inputs, outputs of a group, kernel): a group's inputs go to a group's outputs
-            groups = self.layer.groups
-            weight = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-        return weight.flatten(1)
+    def _swapped(self, weight: Tensor) -> Tensor:
+        """Return (inputs, outputs of a group, kernel) as (outputs, inputs of a group, kernel).
 
-    def _unrows(self, rows: Tensor) -> Tensor:
-        shape = self.layer.weight.shape
-        if isinstance(self.layer, nn.ConvTranspose1d | nn.ConvTranspose2d):
-            groups = self.layer.groups
-            kernel = rows.view(groups, shape[1], shape[0] // groups, *shape[2:])
-            return kernel.transpose(1, 2).flatten(0, 1)
-        return rows.view(shape)
+        And the other way around, for each group by itself; only transposed convolutions need it.
+        """
+        if not isinstance(self.layer, nn.ConvTranspose1d | nn.ConvTranspose2d):
+            return weight
+        return weight.unflatten(0, (self.layer.groups, -1)).transpose(1, 2).flatten(0, 1)
 
     def extra_repr(self) -> str:
         return str(self.scheme)

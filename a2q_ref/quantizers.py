@@ -1,7 +1,8 @@
 """From floats to integers with straight-through gradients: weights row by row, activations.
 
-A row is an output channel: all the weights whose products one accumulator adds. Each method writes
-a row v as s * q, with integers q and one learned scale s = 2^d:
+A row is an output channel: all the weights whose products one accumulator adds, in a tensor whose
+first dimension R counts the rows. Each method writes a row v as s * q, with integers q and one
+learned scale s = 2^d:
 
 - baseline: q = clip(round(v / s)), quantization-aware training without a bound;
 - A2Q: q = clip(round(r * v / ||v||_1)) with r = 2^min(t - d, log2(budget)): the L1 norm of q is at
@@ -45,6 +46,40 @@ def require_finite(tensor: Tensor, name: str) -> None:
         raise InputError(f"{name} must be finite numbers, got {tensor[tuple(at)].item()} at {at}")
 
 
+# Rows in few passes over memory. A compiler fuses what is written as usual, in the order in which
+# the memory lies; without one, some roads are many times faster than others.
+
+
+def _columns(x: Tensor) -> tuple[int, ...]:
+    return tuple(range(1, x.ndim))
+
+
+def _beside(r: Tensor, x: Tensor) -> Tensor:
+    """Return r (R,) in the shape and type that a product with x (R, ...) takes."""
+    return r.to(x.dtype).view(-1, *[1] * (x.ndim - 1))
+
+
+def _sums(x: Tensor) -> Tensor:
+    """Return sums (R,) in float64, no more than 16 roundings of the type of x away from exact."""
+    if x[0].numel() % _LANES or torch.compiler.is_compiling():
+        return x.sum(dim=_columns(x), dtype=torch.float64)
+    return x.reshape(len(x), _LANES, -1).sum(dim=1).sum(dim=1, dtype=torch.float64)
+
+
+def _dots(x: Tensor, y: Tensor) -> Tensor:
+    """Return the dot products (R,) of rows, in float64."""
+    if torch.compiler.is_compiling():
+        return (x * y).sum(dim=_columns(x)).double()
+    return torch.linalg.vecdot(x.flatten(1), y.flatten(1)).double()
+
+
+def _trunc(x: Tensor, bits: int) -> Tensor:
+    """Return whole numbers, toward zero, of so few bits that they fit."""
+    if torch.compiler.is_compiling():
+        return x.trunc()
+    return x.to(torch.int8 if bits <= 8 else torch.int16).to(x.dtype)
+
+
 @torch.library.custom_op("a2q::exp2", mutates_args=())
 def _exp2_apart(x: Tensor) -> Tensor:
     return x.exp2()
@@ -62,7 +97,7 @@ def _exp2(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Unrounded:
-    """Rows x (R, K) and the factor c (R,) that makes c * x their integers before rounding."""
+    """Rows x (R, ...) and the factor c (R,) that makes c * x their integers before rounding."""
 
     x: Tensor
     c: Tensor
@@ -78,24 +113,17 @@ class _Unrounded:
         if t is None:
             return cls(x, _exp2(-d))
         if scheme.method is Method.A2Q_PLUS:
-            x = x - x.mean(dim=1, keepdim=True)
-        norm = _row_sums(x.abs())
+            x = x - x.mean(dim=_columns(x), keepdim=True)
+        norm = _sums(x.abs())
         if scheme.method is Method.A2Q_PLUS:
-            norm = norm + _row_sums(x).abs()  # what the rounded mean leaves: twice the heavier side
+            norm = norm + _sums(x).abs()  # what the rounded mean leaves: twice the heavier side
         asked, most = _exp2(t - d), _largest_radius(scheme, x.dtype, taken)
         radius = asked.clamp(max=most)
         c = torch.where(norm > 0, radius / norm, 0).clamp(max=torch.finfo(x.dtype).max)
         return cls(x, c, norm, radius, asked > most)
 
     def scaled(self) -> Tensor:
-        return self.x * self.c.to(self.x.dtype)[:, None]
-
-
-def _row_sums(x: Tensor) -> Tensor:
-    """Return the sums (R,) in float64, at most 16 roundings of the type of x away from exact."""
-    if x.shape[1] % _LANES or torch.compiler.is_compiling():  # a compiler fuses this
-        return x.sum(dim=1, dtype=torch.float64)
-    return x.reshape(len(x), _LANES, -1).sum(dim=1).sum(dim=1, dtype=torch.float64)
+        return self.x * _beside(self.c, self.x)
 
 
 def _largest_radius(scheme: Scheme, dtype: torch.dtype, taken: Tensor | None) -> float | Tensor:
@@ -129,16 +157,13 @@ def _round(u: Tensor, scheme: Scheme) -> Tensor:
     q = u.clamp(-scheme.limit, scheme.limit) if _can_clip(scheme) else u
     if scheme.rounding is Rounding.HALF_WAY:
         return q.round()
-    if torch.compiler.is_compiling():
-        return q.trunc()
-    # A conversion cuts toward zero, as torch.trunc does, in a fraction of its time.
-    return q.to(torch.int8 if scheme.weight_bits <= 8 else torch.int16).to(u.dtype)
+    return _trunc(q, scheme.weight_bits)
 
 
 class _QuantizeRows(torch.autograd.Function):
     """All rows in one step: few passes over memory, and nothing kept that backward can do without.
 
-    v (R, K); d, t, taken (R,) -> s * q (R, K). ``taken`` is the part of the budget that a bias
+    v (R, ...); d, t, taken (R,) -> s * q (R, ...). ``taken`` is the part of the budget that a bias
     inside has.
     """
 
@@ -150,7 +175,7 @@ class _QuantizeRows(torch.autograd.Function):
         d, t = d.double(), None if t is None else t.double()
         rows = _Unrounded.of(v, d, t, taken, scheme)
         u, s = rows.scaled(), _exp2(d).clamp(max=torch.finfo(rows.x.dtype).max)
-        weights = _round(u, scheme).mul_(s.to(u.dtype)[:, None])
+        weights = _round(u, scheme).mul_(_beside(s, u))
         kept = u if _can_clip(scheme) else None
         ctx.save_for_backward(rows.x, weights, kept, s, rows.c, rows.norm, rows.radius, rows.capped)
         return weights.to(v.dtype, copy=v.dtype != u.dtype)
@@ -163,24 +188,24 @@ class _QuantizeRows(torch.autograd.Function):
         if u is not None:  # nothing passes a clipped weight
             edge = _edge(ctx.scheme)
             passed = torch.ops.aten.hardtanh_backward(grad, u, -edge, edge)
-        by_scale = torch.linalg.vecdot(grad, weights).double()  # s * dL/ds
-        by_factor = torch.linalg.vecdot(passed, x).double() * (s * c)  # c * dL/dc
+        by_scale = _dots(grad, weights)  # s * dL/ds
+        by_factor = _dots(passed, x) * (s * c)  # c * dL/dc
         if norm is None:  # s * c is one
             grad_d = LN2 * (by_scale - by_factor)
             return passed.to(of_v), grad_d.to(of_d), None, None, None
         by_asked = by_factor.masked_fill(capped, 0)
         per_norm = torch.where(norm > 0, by_factor / norm, 0)
-        grad_v = x.sign().mul_(-per_norm.to(x.dtype)[:, None])
-        grad_v.addcmul_(passed, (s * c).to(x.dtype)[:, None])
+        grad_v = x.sign().mul_(_beside(-per_norm, x))
+        grad_v.addcmul_(passed, _beside(s * c, x))
         if ctx.scheme.method is Method.A2Q_PLUS:
-            grad_v -= grad_v.mean(dim=1, keepdim=True)
+            grad_v -= grad_v.mean(dim=_columns(x), keepdim=True)
         grad_d, grad_t = LN2 * (by_scale - by_asked), LN2 * by_asked
         grad_taken = (by_asked - by_factor) / radius if ctx.needs_input_grad[3] else None
         return grad_v.to(of_v), grad_d.to(of_d), grad_t.to(of_d), grad_taken, None
 
 
 class WeightQuantizer(nn.Module):
-    """Rows of float weights (R, K) as rows of integers times a learned scale.
+    """Rows of float weights (R, ...) as rows of integers times a learned scale.
 
     ``start`` comes first: it sets d and t, and returns the weights to train on.
     """
@@ -195,7 +220,7 @@ class WeightQuantizer(nn.Module):
         self.register_parameter("t", nn.Parameter(torch.zeros_like(self.d)) if bounded else None)
 
     def forward(self, v: Tensor, taken: Tensor | None = None) -> Tensor:
-        """Return the quantized weights (R, K).
+        """Return the quantized weights (R, ...).
 
         ``taken`` (R,), in float64, is the part of the budget that a bias inside has.
         """
@@ -207,7 +232,7 @@ class WeightQuantizer(nn.Module):
 
     @torch.no_grad()
     def integers(self, v: Tensor, taken: Tensor | None = None) -> Tensor:
-        """Return q (R, K) as int64: what ``forward`` multiplies by the scale."""
+        """Return q (R, ...) as int64: what ``forward`` multiplies by the scale."""
         t = None if self.t is None else self.t.double()
         rows = _Unrounded.of(v, self.d.double(), t, taken, self.scheme)
         return _round(rows.scaled(), self.scheme).long()
@@ -224,18 +249,18 @@ class WeightQuantizer(nn.Module):
 
     @torch.no_grad()
     def start(self, v: Tensor) -> Tensor:
-        """Choose scales and norms for v (R, K); return its projection onto what the budget allows.
+        """Choose scales and norms for v (R, ...); return its projection, which the budget allows.
 
         The projection is Euclidean (A2Q+, section 3): cutting norms alone would shrink a wide row
         until each weight rounds to zero. Of some scales, each row takes the one that loses least.
 
-        Errors: InputError if v is not a matrix of finite numbers.
+        Errors: InputError if v has no rows with elements, all of them finite numbers.
         """
-        if v.ndim != 2 or v.numel() == 0:
-            raise InputError(f"weights must be a matrix with elements, got shape {tuple(v.shape)}")
+        if v.ndim < 2 or v.numel() == 0:
+            raise InputError(f"weights must be rows with elements, got shape {tuple(v.shape)}")
         require_finite(v, "weights")
-        magnitude = _magnitudes(v)
-        rows = v.double() / magnitude[:, None]
+        magnitude = _magnitudes(v.flatten(1))
+        rows = v.flatten(1).double() / magnitude[:, None]
         error = torch.full_like(magnitude, math.inf)
         d, start = torch.zeros_like(magnitude), rows
         for offset in _OFFSETS:
@@ -251,7 +276,7 @@ class WeightQuantizer(nn.Module):
         if self.t is not None:
             self.t.copy_(self._log2_norm(start) + magnitude.log2())
         most = torch.finfo(v.dtype).max  # a row without its mean may be twice as large as before
-        return (start * magnitude[:, None]).clamp(-most, most).to(v.dtype)
+        return (start * magnitude[:, None]).clamp(-most, most).to(v.dtype).view_as(v)
 
     def _projected(self, rows: Tensor, scale: Tensor) -> Tensor:
         if self.scheme.budget is None:
@@ -266,7 +291,7 @@ class WeightQuantizer(nn.Module):
 
 
 def _magnitudes(v: Tensor) -> Tensor:
-    """Return the largest magnitude of each row (R,), in float64.
+    """Return the largest magnitude of each row of v (R, K), in float64.
 
     A row that is dead, or as good as, is measured by the others: from a scale of nothing no row
     ever wakes up.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -47,6 +48,12 @@ def geometry(request: pytest.FixtureRequest) -> tuple[nn.Module, torch.Tensor]:
     return layer, torch.rand(shape, generator=generator, dtype=torch.float64) * 2
 
 
+def kernels(model: Quantized) -> torch.Tensor:
+    """The integers as the float layer takes them."""
+    shape = model._swapped(model.layer.weight).shape
+    return model._swapped(model.integers().double().view(shape))
+
+
 def output_axis(layer: nn.Module) -> int:
     return -1 if isinstance(layer, nn.Linear) else 1
 
@@ -60,7 +67,7 @@ class TestGeometry:
         layer, x = geometry
         scheme = Scheme(method, 5, NIBBLES, acc_bits=12)
         model = Quantized(layer, scheme, input_scale=0.2)
-        integers = model._unrows(model.integers().double())
+        integers = kernels(model)
         sums = torch.func.functional_call(
             layer,
             {"weight": integers, "bias": torch.zeros_like(layer.bias)},
@@ -81,7 +88,7 @@ class TestGeometry:
             weight = layer.weight.detach().clone().requires_grad_()
             y = torch.func.functional_call(layer, {"weight": weight}, (x + 1,))
             y.select(output_axis(layer), channel).sum().backward()
-            heard = model._rows(weight.grad).abs() > 0
+            heard = model._swapped(weight.grad).flatten(1).abs() > 0
             assert heard[channel].all()
             assert heard.sum() == rows[1]
 
@@ -89,9 +96,17 @@ class TestGeometry:
         layer, _ = geometry
         model = Quantized(layer, Scheme(Method.BASELINE))
         weight = torch.randn_like(layer.weight)
-        assert torch.equal(model._unrows(model._rows(weight)), weight)
-        rows = model._rows(weight)
-        assert torch.equal(model._rows(model._unrows(rows)), rows)
+        assert torch.equal(model._swapped(model._swapped(weight)), weight)
+
+    def test_no_matter_how_the_memory_lies(self) -> None:
+        conv = nn.Conv2d(8, 4, 3, dtype=torch.float64)
+        plain = Quantized(copy.deepcopy(conv), Scheme(acc_bits=14))
+        last = Quantized(conv, plain.scheme).to(memory_format=torch.channels_last)
+        assert not conv.weight.is_contiguous()
+        assert torch.equal(last.integers(), plain.integers())
+        for model in (plain, last):
+            model.weights(model.layer.weight).square().sum().backward()
+        torch.testing.assert_close(last.layer.weight.grad, plain.layer.weight.grad)
 
     @pytest.mark.parametrize("bias", list(Bias))
     @pytest.mark.parametrize("method", list(Method))
@@ -110,7 +125,7 @@ class TestGeometry:
         layer, x = geometry
         acc_bits = 9
         model = Quantized(layer, Scheme(acc_bits=acc_bits, inputs=NIBBLES), input_scale=1.0)
-        weights = {"weight": model._unrows(model.integers().double()), "bias": layer.bias * 0}
+        weights = {"weight": kernels(model), "bias": layer.bias * 0}
         for trial in range(20):
             wild = torch.randint_like(x, 2) * 15 if trial else torch.full_like(x, 15.0)
             sums = torch.func.functional_call(layer, weights, (wild,))
@@ -264,7 +279,7 @@ class TestRefusals:
     def test_of_an_empty_layer(self) -> None:
         with pytest.warns(UserWarning, match="zero-element"):
             empty = nn.Linear(0, 3)
-        with pytest.raises(InputError, match=r"must be a matrix with elements, got shape \(3, 0\)"):
+        with pytest.raises(InputError, match=r"must be rows with elements, got shape \(3, 0\)"):
             Quantized(empty, Scheme(acc_bits=16))
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])

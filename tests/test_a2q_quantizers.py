@@ -211,8 +211,8 @@ class TestStart:
         [
             ([[0.0, math.nan]], r"weights must be finite numbers, got nan at \[0, 1\]"),
             ([[0.0], [-math.inf]], r"weights must be finite numbers, got -inf at \[1, 0\]"),
-            ([1.0], r"weights must be a matrix with elements, got shape \(1,\)"),
-            ([[]], r"weights must be a matrix with elements, got shape \(1, 0\)"),
+            ([1.0], r"weights must be rows with elements, got shape \(1,\)"),
+            ([[]], r"weights must be rows with elements, got shape \(1, 0\)"),
         ],
     )
     def test_refuses(self, v: object, sentence: str) -> None:
