@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from golden.mvau import matvec
 from sim.paths import LAYERS, ROOT
 from sim.tools import simulator
 
+RESULTS = ROOT / "a2q_ref" / "experiments" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -40,6 +43,43 @@ def layer_table() -> str:
 
 def test_table_of_layers_is_what_the_files_say() -> None:
     assert layer_table() in README
+
+
+def accuracy_table() -> str:
+    """Return the table of accuracies as the README has it, from the experiments' own files."""
+    lines = ["| P | ordinary, wraps | ordinary, saturates | A2Q | A2Q+ |", "|---|---|---|---|---|"]
+    measured = {
+        (row["series"], int(row["P"])): float(row["accuracy_mean"])
+        for study in ("overflow", "a2q-plus")
+        for row in csv.DictReader((RESULTS / f"{study}.csv").read_text("utf-8").splitlines())
+    }
+    for p in range(20, 9, -1):
+        cells = (f"{measured[series, p]:.1%}" for series in ("wrap", "saturate", "A2Q", "A2Q+"))
+        lines.append(f"| {p} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def test_table_of_accuracies_is_what_the_experiments_wrote() -> None:
+    assert accuracy_table() in README
+
+
+@pytest.mark.torch
+def test_examples_run(tmp_path: Path) -> None:
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(examples) == 2
+    printed = []
+    for example in examples:
+        ran = subprocess.run(
+            [sys.executable, "-c", example], capture_output=True, text=True, check=True,
+            cwd=tmp_path,
+        )  # fmt: skip
+        printed.append(ran.stdout.splitlines())
+    assert printed[1] == ["(16, 15)", "()"]
+    layers = [QuantLayer.load(tmp_path / "build" / f"{name}.npz") for name in ("my", "conv")]
+    assert [int(line) for line in printed[0]] == [
+        bounds.layer_bits(layers[0].weights, layers[0].inputs)
+    ]
+    assert bounds.layer_bits(layers[1].weights, layers[1].inputs) <= layers[1].trained_acc_bits
 
 
 @pytest.mark.sim
