@@ -8,6 +8,7 @@ something else slows both.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import math
@@ -19,7 +20,6 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from a2q_ref.arguments import BAD_INPUT, INTERRUPTED, Parser, file, whole
+from a2q_ref.command import Parser, file, run, whole
 from a2q_ref.quantizers import WeightQuantizer
 from a2q_ref.scheme import Method, Scheme
 from golden.archive import whole_file
@@ -352,37 +352,18 @@ quantization-aware training (QAT) and Brevitas, in float32.""",
 def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
     """Run ``a2q bench``; return its exit status."""
     arguments = _parser().parse_args(argv)
+    return run("a2q bench", lambda: _bench(arguments, cases), "no numbers were kept")
+
+
+def _bench(arguments: argparse.Namespace, cases: Sequence[Case]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 100)
     lacking = "" if arguments.eager else compile_lacks()
-    console, errors = Console(), Console(stderr=True)
-    if not sys.stdout.isatty():
-        console = Console(width=100)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    every, results = settings(not arguments.eager and not lacking), []
-    try:
-        with Progress(*columns, console=errors, transient=True) as progress:
-            bar = progress.add_task("", total=len(every) * len(cases) * arguments.rounds)
-            for setting in every:
-                for case in cases:
-                    what = f"{setting.name}: {case.name}"
-                    progress.update(bar, description=what)
-                    results += measure(
-                        case, setting, arguments.rounds, lambda: progress.advance(bar)
-                    )
-                    if not errors.is_terminal:  # where no bar moves
-                        errors.print(f"timed {what}", highlight=False)
-        with whole_file(arguments.json) if arguments.json else nullcontext() as partial:
-            if partial is not None:
-                text = json.dumps(to_json(results, arguments.rounds), indent=2)
-                partial.write_text(f"{text}\n", encoding="utf-8")
-    except KeyboardInterrupt:
-        print("a2q bench: stopped; no numbers were kept", file=sys.stderr)
-        return INTERRUPTED
-    except OSError as error:
-        print(f"a2q bench: {error}", file=sys.stderr)
-        return BAD_INPUT
+    every = settings(not arguments.eager and not lacking)
+    results = _measure_all(every, cases, arguments.rounds)
+    if arguments.json:
+        with whole_file(arguments.json) as partial:
+            text = json.dumps(to_json(results, arguments.rounds), indent=2)
+            partial.write_text(f"{text}\n", encoding="utf-8")
     for setting in every:
         console.print(table([result for result in results if result.setting == setting]))
         console.print()
@@ -392,7 +373,24 @@ def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> in
         console.print("Brevitas is not installed: make bench installs it")
     for line in summary(results):
         console.print(line, soft_wrap=True, highlight=False)
-    return 0
+
+
+def _measure_all(every: Sequence[Setting], cases: Sequence[Case], rounds: int) -> list[Result]:
+    console, results = Console(stderr=True), []
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=len(every) * len(cases) * rounds)
+        for setting in every:
+            for case in cases:
+                what = f"{setting.name}: {case.name}"
+                progress.update(bar, description=what)
+                results += measure(case, setting, rounds, lambda: progress.advance(bar))
+                if not console.is_terminal:  # where no bar moves
+                    console.print(f"timed {what}", highlight=False)
+    return results
 
 
 if __name__ == "__main__":

@@ -15,15 +15,20 @@ from golden.bounds import a2q_max_l1_norm, a2q_plus_max_l1_norm
 from golden.integer import Format, InputError
 
 
+class Rounding(Enum):
+    TOWARD_ZERO = "toward-zero"  # never adds to a norm
+    HALF_WAY = "half-way"  # to nearest: may carry a row over its bound
+
+
 class Method(Enum):
     BASELINE = "baseline"
     A2Q = "a2q"
     A2Q_PLUS = "a2q+"
 
-
-class Rounding(Enum):
-    TOWARD_ZERO = "toward-zero"  # never adds to a norm
-    HALF_WAY = "half-way"  # to nearest: may carry a row over its bound
+    @property
+    def rounding(self) -> Rounding:
+        """The method's own."""
+        return Rounding.HALF_WAY if self is Method.BASELINE else Rounding.TOWARD_ZERO
 
 
 class Bias(Enum):
@@ -55,11 +60,12 @@ class Scheme:
     bias: Bias = Bias.OUTSIDE
 
     def __post_init__(self) -> None:
+        if not isinstance(self.method, Method):
+            raise InputError(f"method must be a Method, got {self.method!r}")
         if self.rounding is None:
-            own = Rounding.HALF_WAY if self.method is Method.BASELINE else Rounding.TOWARD_ZERO
-            object.__setattr__(self, "rounding", own)
+            object.__setattr__(self, "rounding", self.method.rounding)
         for field, kind in (
-            ("method", Method), ("rounding", Rounding), ("bias", Bias), ("inputs", Format)
+            ("rounding", Rounding), ("bias", Bias), ("inputs", Format)
         ):  # fmt: skip
             if not isinstance(getattr(self, field), kind):
                 raise InputError(f"{field} must be a {kind.__name__}, got {getattr(self, field)!r}")
@@ -78,6 +84,21 @@ class Scheme:
                 f"acc_bits must be at least {enough} for {self.method.value} and {self.inputs} "
                 f"inputs, below which every weight is zero, got {self.acc_bits}"
             )
+
+    @property
+    def name(self) -> str:
+        """What is not as usual, in letters that every file system takes: ``a2q-p16-m4-n4``."""
+        method = self.method.value.replace("+", "-plus")
+        sign = "s" if self.inputs.signed else ""
+        parts = {
+            method if self.acc_bits is None else f"{method}-p{self.acc_bits}": True,
+            f"m{self.weight_bits}-n{self.inputs.bits}{sign}": (
+                (self.weight_bits, self.inputs) != (Scheme.weight_bits, Scheme.inputs)
+            ),
+            str(self.rounding.value): self.rounding is not self.method.rounding,
+            f"bias-{self.bias.value}": self.bias is not Scheme.bias,
+        }
+        return "-".join(part for part, told in parts.items() if told)
 
     @property
     def limit(self) -> int:

@@ -6,30 +6,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from a2q_ref import data
-from a2q_ref.arguments import BAD_INPUT, INTERRUPTED, Parser, folder, number, whole
+from a2q_ref import jobs
+from a2q_ref.command import Parser, folder, number, run, whole
+from a2q_ref.data import Dataset
+from a2q_ref.jobs import Job
 from a2q_ref.scheme import Bias, Method, Rounding, Scheme
-from a2q_ref.training import (
-    CACHE,
-    MNIST_RECIPE,
-    SOURCES,
-    Images,
-    Recipe,
-    fingerprint,
-    train_float,
-    train_layer,
-)
+from a2q_ref.training import MNIST_RECIPE, SOURCES, Recipe
 from golden.bounds import l1_norm, layer_bits
-from golden.integer import Format, InputError
+from golden.integer import Format
 from golden.layer import QuantLayer
 
 SHIPPED = SOURCES / "layers" / "digits"
@@ -44,80 +35,16 @@ AccBits = int | None  # None: trained without a bound
 
 def file_name(scheme: Scheme) -> str:
     """Return the name of the file that holds the layer of this scheme."""
-    if scheme.acc_bits is None:
-        name = UNCONSTRAINED
-    else:
-        name = f"{scheme.method.value.replace('+', '-plus')}-p{scheme.acc_bits}"
-    plain = Scheme(scheme.method, acc_bits=scheme.acc_bits)
-    if (scheme.weight_bits, scheme.inputs) != (plain.weight_bits, plain.inputs):
-        name += f"-m{scheme.weight_bits}-n{scheme.inputs.bits}"
-    if scheme.rounding != plain.rounding:
-        name += f"-{scheme.rounding.value}"
-    if scheme.bias != plain.bias:
-        name += f"-bias-{scheme.bias.value}"
-    return f"{name}.npz"
+    usual = scheme == Scheme(Method.BASELINE)
+    return f"{UNCONSTRAINED if usual else scheme.name}.npz"
 
 
-def cache_folder(recipe: Recipe, images: Images) -> Path:
-    """Return where the layers of this recipe and these images are kept."""
-    return CACHE / fingerprint(asdict(recipe), images.dataset.train.origin)
-
-
-def finished_layers(folder: Path, schemes: Sequence[Scheme]) -> dict[Scheme, QuantLayer]:
-    """Return the layers of ``schemes`` that an earlier run left whole in ``folder``."""
-    finished = {}
-    for scheme in schemes:
-        try:
-            finished[scheme] = QuantLayer.load(folder / file_name(scheme))
-        except InputError:
-            continue  # missing or damaged: it will be trained
-    return finished
-
-
-def train(
-    recipe: Recipe, schemes: Sequence[Scheme], images: Images, console: Console, *, fresh: bool
-) -> dict[Scheme, QuantLayer]:
-    """Return a layer for each of ``schemes``; each is kept as soon as it is finished."""
-    folder = cache_folder(recipe, images)
-    if fresh:
-        for scheme in schemes:
-            (folder / file_name(scheme)).unlink(missing_ok=True)
-    layers = finished_layers(folder, schemes)
-    if layers:
-        console.print(
-            f"{len(layers)} of {len(schemes)} layers were finished earlier and are taken from "
-            f"{folder} (--fresh trains them again)",
-            soft_wrap=True,
-            highlight=False,
-        )
-    missing = [scheme for scheme in schemes if scheme not in layers]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-    )
-    if missing:
-        start = train_float(recipe, images)
-        with Progress(*columns, console=console, transient=True) as progress:
-            bar = progress.add_task("", total=len(missing) * recipe.epochs)
-            for scheme in missing:
-                name = file_name(scheme)
-                progress.update(bar, description=f"training {name}")
-                tick = partial(progress.advance, bar)
-                layers[scheme] = train_layer(recipe, scheme, images, start, tick).layer
-                layers[scheme].save(folder / name)
-                if not console.is_terminal:  # where no bar moves
-                    console.print(f"trained {name}", highlight=False)
-    return {scheme: layers[scheme] for scheme in schemes}
-
-
-def summary(layers: dict[Scheme, QuantLayer], images: Images) -> Table:
+def summary(layers: dict[Scheme, QuantLayer], dataset: Dataset) -> Table:
     """Return a table with one line per layer."""
     scheme = next(iter(layers))
     table = Table(
-        title=f"{images.dataset.name}, {images.pixels.shape[1]} inputs to "
-        f"{images.dataset.classes} classes, M={scheme.weight_bits}, {scheme.inputs} inputs",
+        title=f"{dataset.name}, {dataset.test.values.shape[1]} inputs to "
+        f"{dataset.classes} classes, M={scheme.weight_bits}, {scheme.inputs} inputs",
         box=box.SIMPLE_HEAD,
         padding=0,
     )
@@ -247,6 +174,10 @@ examples:
         "--device", type=_device, default=Recipe.device, metavar="cpu|cuda|auto",
         help="the shipped integers come from the cpu (default: %(default)s)",
     )  # fmt: skip
+    how.add_argument(
+        "--workers", type=whole(1, 1024), metavar="COUNT",
+        help="processes that train at once (default: one for each core, one for a GPU)",
+    )  # fmt: skip
     where = add("the files")
     where.add_argument(
         "--output", type=folder, metavar="FOLDER",
@@ -282,35 +213,26 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``a2q train``; return its exit status."""
     arguments = _parser().parse_args(argv)
-    console, errors = Console(), Console(stderr=True)
-    folder = CACHE
-    try:
-        recipe, schemes = _recipe(arguments), _schemes(arguments)
-        images = Images(data.load(arguments.data, arguments.input_bits), recipe.device)
-        folder = cache_folder(recipe, images)
-        layers = train(recipe, schemes, images, errors, fresh=arguments.fresh)
-        shipped = recipe == Recipe() and arguments.data is None and set(schemes) <= set(_SHIPPED)
-        output = arguments.output or (SHIPPED if shipped else OTHER_LAYERS)
-        for scheme, layer in layers.items():
-            layer.save(output / file_name(scheme))
-        images.dataset.test.save(output / TEST_IMAGES)
-    except KeyboardInterrupt:
-        print(
-            f"a2q train: stopped; finished layers are kept in {folder}, "
-            "and the same command goes on from there",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    except (InputError, OSError) as error:
-        print(f"a2q train: {error}", file=sys.stderr)
-        return BAD_INPUT
-    console.print(summary(layers, images))
+    return run("a2q train", lambda: _train(arguments), jobs.KEPT)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    recipe, schemes = _recipe(arguments), _schemes(arguments)
+    wanted = {Job(arguments.data, recipe, scheme): scheme for scheme in schemes}
+    workers = arguments.workers or jobs.default_workers(recipe.device)
+    trained = jobs.run(wanted, workers, Console(stderr=True), fresh=arguments.fresh)
+    layers = {wanted[job]: layer for job, layer in trained.items()}
+    shipped = recipe == Recipe() and arguments.data is None and set(schemes) <= set(_SHIPPED)
+    output = arguments.output or (SHIPPED if shipped else OTHER_LAYERS)
+    for scheme, layer in layers.items():
+        layer.save(output / file_name(scheme))
+    dataset = jobs.dataset(arguments.data, arguments.input_bits)
+    dataset.test.save(output / TEST_IMAGES)
+    console = Console()
+    console.print(summary(layers, dataset))
     console.print(
-        f"the layers and the test images are in {output}",
-        soft_wrap=True,
-        highlight=False,
+        f"the layers and the test images are in {output}", soft_wrap=True, highlight=False
     )
-    return 0
 
 
 _SHIPPED = [

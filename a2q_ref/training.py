@@ -27,7 +27,6 @@ from golden.layer import LabelledInputs, QuantLayer
 from golden.mvau import matvec
 
 SOURCES = Path(__file__).parent
-CACHE = Path("build") / "train"
 
 
 @dataclass(frozen=True)
@@ -58,19 +57,6 @@ class Images:
         self.labels = torch.tensor(dataset.train.labels, device=device)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves: the layer as exported, and how it came about."""
-
-    exported: Exported
-    losses: list[float]  # cross entropy of each epoch, without penalties
-    asks_too_much: int  # rows with t > T at the end, which only the clamp holds
-
-    @property
-    def layer(self) -> QuantLayer:
-        return self.exported.layer
-
-
 def accuracy(layer: QuantLayer, images: LabelledInputs) -> float:
     """Return the accuracy that exact integers reach: no width, so no overflow."""
     return images.accuracy(layer.scores(matvec(layer.weights, images.values)))
@@ -91,8 +77,11 @@ def train_layer(
     images: Images,
     start: nn.Linear,
     tick: Callable[[], object] = lambda: None,
-) -> Trained:
-    """Train one layer and export it; ``tick`` is called after each epoch."""
+) -> Exported:
+    """Train one layer and export it; ``tick`` is called after each epoch.
+
+    The layer's origin has all that it depends on and how the training went.
+    """
     with _deterministic(recipe.seed):
         linear = nn.Linear(*start.weight.T.shape, dtype=torch.float64, device=recipe.device)
         linear.load_state_dict(start.state_dict())
@@ -101,6 +90,7 @@ def train_layer(
         with torch.no_grad():
             float_scores = model(images.test_pixels).cpu().numpy()
             over = model.weights.overreach() > 0
+    last_tenth = losses[-max(1, recipe.epochs // 10) :]
 
     exported = export(model)
     test = images.dataset.test
@@ -116,9 +106,11 @@ def train_layer(
         "integer_test_accuracy": accuracy(exported.layer, test),
         "sparsity": float(np.mean(exported.layer.weights == 0)),
         "fixed_rows": [asdict(fix) for fix in exported.fixes],
+        "rows_asking_too_much": int(over.sum()),  # t > T, which only the clamp holds
+        "final_loss": losses[-1],
+        "loss_spread": max(last_tenth) - min(last_tenth),
     }
-    exported = replace(exported, layer=replace(exported.layer, origin=origin))
-    return Trained(exported, losses, int(over.sum()))
+    return replace(exported, layer=replace(exported.layer, origin=origin))
 
 
 def _fit(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from a2q_ref import quantizers
 from a2q_ref.projection import onto_balanced_l1_ball, onto_l1_ball
 from a2q_ref.quantizers import ActQuantizer, WeightQuantizer
-from a2q_ref.scheme import Method, Rounding, Scheme
+from a2q_ref.scheme import Bias, Method, Rounding, Scheme
 from golden.bounds import exact_range, l1_norm
 from golden.integer import Format, InputError
 
@@ -244,6 +244,14 @@ class TestScheme:
     def test_refuses(self, fields: dict[str, object], sentence: str) -> None:
         with pytest.raises(InputError, match=sentence):
             Scheme(**({"acc_bits": 16} | fields))
+
+    def test_names_tell_schemes_apart(self) -> None:
+        signed = Format(5, signed=True)
+        assert Scheme(Method.BASELINE).name == "baseline"
+        assert Scheme(acc_bits=16).name == "a2q-p16"
+        assert Scheme(acc_bits=4, inputs=Format(2, signed=False)).name == "a2q-p4-m8-n2"
+        every = Scheme(Method.A2Q_PLUS, 4, signed, 13, Rounding.HALF_WAY, Bias.INSIDE)
+        assert every.name == "a2q-plus-p13-m4-n5s-half-way-bias-inside"
 
     @pytest.mark.parametrize("signed", [False, True])
     @pytest.mark.parametrize("bits", range(1, 17))

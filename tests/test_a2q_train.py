@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from a2q_ref import data, train
+from a2q_ref import data, jobs, train
+from a2q_ref.export import Exported
 from a2q_ref.scheme import Bias, Method, Scheme
-from a2q_ref.training import Images, Recipe, Trained, train_float, train_layer
+from a2q_ref.training import Images, Recipe, train_float, train_layer
 from golden.bounds import l1_norm, layer_bits
 from golden.integer import Format
 from golden.layer import LabelledInputs, QuantLayer
@@ -38,12 +39,12 @@ def scheme_of(acc_bits: int | None) -> Scheme:
     return Scheme(Method.BASELINE if acc_bits is None else Method.A2Q, acc_bits=acc_bits)
 
 
-def trained(recipe: Recipe, acc_bits: int | None, images: Images) -> Trained:
+def trained(recipe: Recipe, acc_bits: int | None, images: Images) -> Exported:
     start = train_float(recipe, images)
     return train_layer(recipe, scheme_of(acc_bits), images, start)
 
 
-QUICK = ["--epochs", "3", "--output", "out"]
+QUICK = ["--epochs", "3", "--workers", "1", "--output", "out"]
 
 
 class TestTraining:
@@ -79,12 +80,22 @@ class TestTraining:
         assert (plain.weights != changed.weights).any()
 
     def test_reports_how_it_went(self, images: Images) -> None:
-        result = trained(Recipe(epochs=30), 14, images)
-        assert len(result.losses) == 30
-        assert result.losses[-1] < result.losses[0]
-        assert result.asks_too_much > 0  # at 14 bits rows want more
-        assert result.exported.fixes == ()
-        assert trained(Recipe(epochs=30), 30, images).asks_too_much == 0
+        told = {
+            acc_bits: trained(Recipe(epochs=30), acc_bits, images).layer.origin
+            for acc_bits in (14, 30)
+        }
+        assert told[14]["rows_asking_too_much"] > 0  # at 14 bits rows want more
+        assert told[30]["rows_asking_too_much"] == 0
+        assert told[14]["final_loss"] > told[30]["final_loss"] > 0
+        one = trained(Recipe(epochs=1), 14, images).layer.origin
+        assert one["final_loss"] > told[14]["final_loss"]
+        assert one["loss_spread"] == 0 < told[14]["loss_spread"]
+
+    def test_ticks_after_each_epoch(self, images: Images) -> None:
+        recipe, ticks = Recipe(epochs=7), []
+        start = train_float(recipe, images)
+        train_layer(recipe, scheme_of(16), images, start, lambda: ticks.append(1))
+        assert len(ticks) == 7
 
     def test_bias_inside_is_trained_and_exported(self, images: Images) -> None:
         recipe = Recipe(epochs=300)
@@ -126,6 +137,14 @@ class TestTraining:
         assert "7.996" in out
         assert "the layers and the test images are in out" in out
 
+    def test_on_several_cores_it_writes_the_same_bytes(self, desk: Path) -> None:
+        """And says so as it goes on."""
+        for workers in ("1", "2"):
+            command = ["--acc-bits", "14,16", "--epochs", "2", "--workers", workers, "--fresh"]
+            assert train.main([*command, "--output", workers]) == 0
+        for path in (desk / "1").iterdir():
+            assert path.read_bytes() == (desk / "2" / path.name).read_bytes()
+
     def test_another_recipe_does_not_replace_the_shipped_layers(self, desk: Path) -> None:
         assert train.main(["--acc-bits", "16", "--epochs", "3"]) == 0
         names = {path.name for path in (desk / train.OTHER_LAYERS).iterdir()}
@@ -137,15 +156,15 @@ class TestResume:
     def trained(self, monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
         """The widths that were really trained, in order."""
         widths: list[int | None] = []
-        genuine = train.train_layer
+        genuine = jobs.train_layer
 
-        def record(recipe: Recipe, scheme: Scheme, *rest: object) -> Trained:
+        def record(recipe: Recipe, scheme: Scheme, *rest: object) -> Exported:
             widths.append(scheme.acc_bits)
             if scheme.acc_bits == 13 and widths.count(13) == 1:
                 raise KeyboardInterrupt
             return genuine(recipe, scheme, *rest)
 
-        monkeypatch.setattr(train, "train_layer", record)
+        monkeypatch.setattr(jobs, "train_layer", record)
         return widths
 
     def test_goes_on_where_it_was_stopped(
@@ -177,7 +196,7 @@ class TestResume:
     def test_a_damaged_layer_is_trained_again(self, desk: Path, trained: list[int | None]) -> None:
         command = ["--acc-bits", "16", *QUICK]
         assert train.main(command) == 0
-        (kept,) = (desk / "build" / "train").glob("*/a2q-p16.npz")
+        (kept,) = (desk / "build" / "train").glob("a2q-p16-*.npz")
         kept.write_bytes(kept.read_bytes()[:100])
         assert train.main(command) == 0
         assert trained == [16, 16]
@@ -231,6 +250,15 @@ class TestCommandLine:
     def test_refuses_a_width_without_room(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert train.main(["--acc-bits", "9"]) == 2
         assert "a2q train: acc_bits must be at least 10 for a2q" in capsys.readouterr().err
+
+    def test_refuses_what_training_can_not_survive(
+        self, desk: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert train.main(["--acc-bits", "unconstrained", "--lr", "1e6", *QUICK]) == 2
+        error = capsys.readouterr().err
+        assert error.strip().startswith("a2q train: training baseline, seed 0, failed: ")
+        assert "must be finite numbers, got" in error
+        assert not (desk / "out").exists()
 
     def test_refuses_data_that_is_not_there(
         self, desk: Path, capsys: pytest.CaptureFixture[str]

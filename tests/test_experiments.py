@@ -5,14 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import multiprocessing
-import operator
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from a2q_ref import data
-from a2q_ref.experiments import jobs, main, plots, pool, studies
+from a2q_ref import data, jobs
+from a2q_ref.experiments import main, plots, studies
+from a2q_ref.pool import Tick
 from a2q_ref.scheme import Method, Rounding, Scheme
 from a2q_ref.training import Recipe
 from golden.integer import Format
@@ -60,8 +56,8 @@ def noted() -> Iterator[list[jobs.Job]]:
     seen: list[jobs.Job] = []
     train = jobs.train
 
-    def note(task: jobs.Task) -> None:
-        train(task)
+    def note(task: jobs._Task, tick: Tick) -> None:
+        train(task, tick)
         seen.append(task.job)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -272,17 +268,17 @@ class TestEnds:
     ) -> None:
         train = jobs.train
 
-        def tires(task: jobs.Task) -> None:
+        def tires(task: jobs._Task, tick: Tick) -> None:
             if len(trained) == 3:
                 raise KeyboardInterrupt
-            train(task)
+            train(task, tick)
 
         with monkeypatch.context() as patch:
             patch.setattr(jobs, "train", tires)
             assert main.main(["a2q-plus", *TINY]) == 130
         err = capsys.readouterr().err
         assert err.splitlines()[-1] == (
-            "a2q experiments: stopped; finished layers are kept in build/train/experiments, "
+            "a2q experiments: stopped; finished layers are kept in build/train, "
             "and the same command goes on from there"
         )
         assert not Path("build/experiments").exists()
@@ -298,7 +294,7 @@ class TestEnds:
         assert trained == [again]
 
     def test_a_failing_job_is_named(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-        def fails(task: jobs.Task) -> None:
+        def fails(task: jobs._Task, tick: Tick) -> None:
             raise MemoryError("no room")
 
         monkeypatch.setattr(jobs, "train", fails)
@@ -307,40 +303,6 @@ class TestEnds:
             "a2q experiments: training a2q-p12, seed 0, failed: no room"
         )
         assert not Path("build/experiments").exists()
-
-
-class TestWorkers:
-    """Tasks are calls of the standard library: a worker without torch begins in no time."""
-
-    def test_all_tasks_are_done_elsewhere(self, tmp_path: Path) -> None:
-        tasks, done = [partial(os.mkdir, tmp_path / str(i)) for i in range(5)], []
-        pool.run(operator.call, tasks, 2, done.append)
-        assert set(done) == set(tasks)
-        assert len(list(tmp_path.iterdir())) == 5
-        assert multiprocessing.active_children() == []
-
-    @pytest.mark.parametrize(
-        ("last", "reason"),
-        [
-            (partial(os._exit, 3), "failed: A process in the process pool was terminated abruptly"),
-            (partial(os.rmdir, "/no/where"), "failed: .*No such file or directory: '/no/where'"),
-        ],
-    )
-    def test_a_failure_ends_the_run(self, tmp_path: Path, last: partial, reason: str) -> None:
-        tasks = [partial(os.mkdir, tmp_path / "done"), partial(time.sleep, 600), last]
-        with pytest.raises(pool.WorkerError, match=reason):
-            pool.run(operator.call, tasks, 2, lambda task: None)
-        assert (tmp_path / "done").is_dir()
-        assert multiprocessing.active_children() == []
-
-    def test_an_interrupt_ends_the_workers(self, tmp_path: Path) -> None:
-        def interrupt(task: object) -> None:
-            raise KeyboardInterrupt
-
-        tasks = [partial(os.mkdir, tmp_path / "done"), partial(time.sleep, 600)]
-        with pytest.raises(KeyboardInterrupt):
-            pool.run(operator.call, tasks, 2, interrupt)
-        assert multiprocessing.active_children() == []
 
 
 @pytest.mark.usefixtures("desk")

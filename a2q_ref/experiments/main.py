@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from a2q_ref.arguments import BAD_INPUT, FAILED, INTERRUPTED, Parser, folder, whole
-from a2q_ref.experiments import jobs, plots, tables
-from a2q_ref.experiments.pool import WorkerError
+from a2q_ref import jobs
+from a2q_ref.command import Parser, folder, run, whole
+from a2q_ref.experiments import plots, tables
 from a2q_ref.experiments.studies import STUDIES, Question, Study
 from a2q_ref.training import MNIST_RECIPE, Recipe
-from golden.integer import InputError
 
 OUTPUT = Path("build") / "experiments"
 # Fewer epochs than the shipped layers': hundreds of layers, of about the same accuracy.
@@ -67,7 +65,7 @@ examples:
         f"{MNIST_RECIPE.epochs} for MNIST)",
     )  # fmt: skip
     parser.add_argument(
-        "--workers", type=whole(1, 1024), default=len(os.sched_getaffinity(0)), metavar="COUNT",
+        "--workers", type=whole(1, 1024), default=jobs.default_workers(), metavar="COUNT",
         help="processes that train at once (default: one for each core, here %(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -83,41 +81,29 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``a2q experiments``; return its exit status."""
     arguments = _parser().parse_args(argv)
+    return run("a2q experiments", lambda: _experiments(arguments), jobs.KEPT)
+
+
+def _experiments(arguments: argparse.Namespace) -> None:
     console = Console(width=None if sys.stdout.isatty() else 80)
-    errors = Console(stderr=True)
     recipe = RECIPE if arguments.data is None else MNIST_RECIPE
     recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs)
     question = Question(arguments.data, recipe, arguments.seeds)
     chosen = list(dict.fromkeys(arguments.studies)) or list(STUDIES.values())
-    try:
-        wanted = [job for study in chosen for job in study.jobs(question)]
-        layers = jobs.run(wanted, arguments.workers, errors, fresh=arguments.fresh)
-        for study in chosen:
-            results = study.results(question, layers)
-            tables.write(study, question, results, arguments.output)
-            plots.plot(study, results, tables.caption(study, question), arguments.output)
-            console.print(tables.table(study, question, results))
-            console.print(study.finding(results), highlight=False, markup=False)
-            console.print()
-    except KeyboardInterrupt:
-        print(
-            f"a2q experiments: stopped; finished layers are kept in {jobs.FOLDER}, "
-            "and the same command goes on from there",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    except WorkerError as error:
-        print(f"a2q experiments: {error}", file=sys.stderr)
-        return FAILED
-    except (InputError, OSError) as error:
-        print(f"a2q experiments: {error}", file=sys.stderr)
-        return BAD_INPUT
+    wanted = [job for study in chosen for job in study.jobs(question)]
+    layers = jobs.run(wanted, arguments.workers, Console(stderr=True), fresh=arguments.fresh)
+    for study in chosen:
+        results = study.results(question, layers)
+        tables.write(study, question, results, arguments.output)
+        plots.plot(study, results, tables.caption(study, question), arguments.output)
+        console.print(tables.table(study, question, results))
+        console.print(study.finding(results), highlight=False, markup=False)
+        console.print()
     console.print(
         f"tables (.csv, .json) and plots (.png, .svg) are in {arguments.output}",
         soft_wrap=True,
         highlight=False,
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from a2q_ref.experiments.jobs import Job, dataset
+from a2q_ref.jobs import Job, dataset
 from a2q_ref.scheme import Method, Rounding, Scheme
 from a2q_ref.training import Recipe
 from golden.bounds import data_type_bound, l1_norm, layer_bits

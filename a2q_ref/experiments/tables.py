@@ -14,8 +14,8 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from a2q_ref.experiments.jobs import dataset
 from a2q_ref.experiments.studies import Question, Results, Study
+from a2q_ref.jobs import dataset
 from a2q_ref.training import versions
 from golden.archive import whole_file
 

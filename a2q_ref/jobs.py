@@ -1,30 +1,30 @@
-"""Jobs: layers to train for the experiments, each once, whoever asks for it, on all cores.
+"""Jobs: layers to train, each once, whoever asks for it, on all cores.
 
 A finished layer is kept at once, under a name made from all that it depends on.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from a2q_ref import data
-from a2q_ref.experiments import pool
+from a2q_ref import data, pool
 from a2q_ref.scheme import Scheme
-from a2q_ref.train import file_name
-from a2q_ref.training import CACHE, Images, Recipe, fingerprint, train_float, train_layer
+from a2q_ref.training import Images, Recipe, fingerprint, train_float, train_layer
 from golden.integer import InputError
 from golden.layer import QuantLayer
 
-FOLDER = CACHE / "experiments"
+CACHE = Path("build") / "train"
+KEPT = f"finished layers are kept in {CACHE}, and the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,17 @@ class Job:
     scheme: Scheme
 
     def __str__(self) -> str:
-        return f"training {Path(file_name(self.scheme)).stem}, seed {self.recipe.seed},"
+        return f"training {self.scheme.name}, seed {self.recipe.seed},"
 
     def path(self) -> Path:
         """Return where the finished layer is kept."""
-        source = Path(__file__).read_text(encoding="utf-8")
         origin = _origin(self.data, self.scheme.inputs.bits)
-        key = fingerprint(asdict(self.recipe), str(self.scheme), origin, source)
-        return FOLDER / f"{key}.npz"
+        key = fingerprint(asdict(self.recipe), str(self.scheme), origin)
+        return CACHE / f"{self.scheme.name}-{key}.npz"
 
 
 @dataclass(frozen=True)
-class Task:
+class _Task:
     """A job, and where its layer will be kept."""
 
     job: Job
@@ -77,23 +76,22 @@ def _start(folder: Path | None, bits: int, recipe: Recipe) -> nn.Linear:
     return train_float(recipe, _images(folder, bits, recipe.device))
 
 
-def train(task: Task) -> None:
-    """Train one layer and keep it; its origin also says how training went."""
-    job, path = task.job, task.path
+def train(task: _Task, tick: pool.Tick) -> None:
+    """Train one layer and keep it."""
+    job = task.job
     bits, recipe = job.scheme.inputs.bits, job.recipe
     start = _start(job.data, bits, replace(recipe, penalty_weight=0))  # floats know no penalty
-    trained = train_layer(recipe, job.scheme, _images(job.data, bits, recipe.device), start)
-    last_tenth = trained.losses[-max(1, recipe.epochs // 10) :]
-    course = {
-        "rows_asking_too_much": trained.asks_too_much,
-        "final_loss": last_tenth[-1],
-        "loss_spread": max(last_tenth) - min(last_tenth),
-    }
-    replace(trained.layer, origin=trained.layer.origin | course).save(path)
+    images = _images(job.data, bits, recipe.device)
+    train_layer(recipe, job.scheme, images, start, tick).layer.save(task.path)
+
+
+def default_workers(device: str = "cpu") -> int:
+    """Return how many processes train at once: one for each core, or one for a GPU."""
+    return len(os.sched_getaffinity(0)) if device == "cpu" else 1
 
 
 def run(
-    jobs: Sequence[Job], workers: int, console: Console, *, fresh: bool
+    jobs: Iterable[Job], workers: int, console: Console, *, fresh: bool
 ) -> dict[Job, QuantLayer]:
     """Return the layer of every job; those that an earlier run finished are not trained again.
 
@@ -104,7 +102,7 @@ def run(
     if layers:
         console.print(
             f"{len(layers)} of {len(paths)} layers were finished earlier and are taken from "
-            f"{FOLDER} (--fresh trains them again)",
+            f"{CACHE} (--fresh trains them again)",
             soft_wrap=True,
             highlight=False,
         )
@@ -112,28 +110,38 @@ def run(
         (job for job in paths if job not in layers),
         key=lambda job: (-job.scheme.inputs.bits, job.recipe.seed),
     )
-    begun, reported = time.monotonic(), 0
+    if missing:
+        tasks = [_Task(job, paths[job]) for job in missing]
+        _train_all(tasks, workers, console)
+        layers |= {job: QuantLayer.load(paths[job]) for job in missing}
+    return {job: layers[job] for job in paths}
+
+
+def _train_all(tasks: Sequence[_Task], workers: int, console: Console) -> None:
+    begun, finished, told = time.monotonic(), 0, 0
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        TextColumn("{task.description}"), BarColumn(),
+        TextColumn("{task.fields[finished]} of " + f"{len(tasks)} layers"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("training", total=len(missing), visible=bool(missing))
+        epochs = sum(task.job.recipe.epochs for task in tasks)
+        bar = progress.add_task("training", total=epochs, finished=0)
 
-        def done(task: Task) -> None:
-            nonlocal reported
-            layers[task.job] = QuantLayer.load(task.path)
-            progress.advance(bar)
-            count = sum(job in layers for job in missing)
-            if not console.is_terminal and (20 * count // len(missing) > reported):
-                reported = 20 * count // len(missing)  # where no bar moves: a line every 5 %
+        def done(task: _Task) -> None:
+            nonlocal finished, told
+            finished += 1
+            progress.update(bar, finished=finished)
+            twentieths = 20 * finished // len(tasks)
+            if not console.is_terminal and twentieths > told:  # where no bar moves
+                told = twentieths
+                seconds = time.monotonic() - begun
                 console.print(
-                    f"[{time.monotonic() - begun:5.0f} s] trained {count} of {len(missing)} layers",
+                    f"[{seconds:5.0f} s] trained {finished} of {len(tasks)} layers",
                     highlight=False,
                     markup=False,
                 )
 
-        pool.run(train, [Task(job, paths[job]) for job in missing], workers, done)
-    return {job: layers[job] for job in paths}
+        pool.run(train, tasks, workers, done, lambda ticks: progress.update(bar, completed=ticks))
 
 
 def _finished(paths: Mapping[Job, Path]) -> dict[Job, QuantLayer]:

@@ -1,12 +1,16 @@
-"""What the command lines of this package take: each value is checked before any work is done."""
+"""What the command lines of this package share: arguments, checked before any work, and the end."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+from a2q_ref.pool import WorkerError
+from golden.integer import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -66,3 +70,20 @@ def file(text: str) -> Path:
             f"must be a regular file that can be written, got {text!r}"
         )
     return path
+
+
+def run(prog: str, work: Callable[[], None], kept: str) -> int:
+    """Do the work; return the exit status, after one sentence if it is not 0.
+
+    ``kept`` says what an interrupt leaves.
+    """
+    try:
+        work()
+    except KeyboardInterrupt:
+        print(f"{prog}: stopped; {kept}", file=sys.stderr)
+        return INTERRUPTED
+    except (InputError, OSError, WorkerError) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        reason = error.__cause__ if isinstance(error, WorkerError) else error
+        return BAD_INPUT if isinstance(reason, InputError | OSError) else FAILED
+    return 0
