@@ -66,6 +66,10 @@ def export(
 ) -> Exported:
     """Return the layer as integers, with the batch norm and the activation behind it folded in.
 
+    ``activation`` is the quantizer of the next layer's inputs; if they are unsigned it is the ReLU
+    as well. Nothing else may lie between: export can not see it. What is folded is computed in
+    float64, whatever the type of the layer.
+
     Row r of the weights holds output channel r, over (input channel, kernel) as ``torch.nn.Unfold``
     lists them; a transposed convolution's row is that of the convolution which it is over inputs
     with zeros between them, but for the order of the kernel. With groups, each row reads the
@@ -78,6 +82,12 @@ def export(
     Errors: InputError for parameters that are not finite, and for scales and biases of which no
     16-bit multipliers can be made.
     """
+    for quantizer in (layer.inputs, activation):
+        if quantizer is not None and quantizer.d is not None and quantizer.d.isnan():
+            raise InputError(
+                "the scale of activations must be known, from a batch that the model has run, "
+                "got none"
+            )
     modules = {"": layer, "norm.": norm, "activation.": activation}
     for prefix, module in modules.items():
         for name, parameter in module.named_parameters() if module is not None else ():

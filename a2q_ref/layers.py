@@ -30,15 +30,7 @@ class Quantized(nn.Module):
 
     def __init__(self, layer: nn.Module, scheme: Scheme, input_scale: float | None = None) -> None:
         super().__init__()
-        if type(layer) not in FLOAT_LAYERS:
-            names = ", ".join(kind.__name__ for kind in FLOAT_LAYERS)
-            raise InputError(f"a layer must be one of {names}, got {type(layer).__name__}")
-        if layer.bias is None and scheme.bias is Bias.INSIDE:
-            raise InputError(
-                "a bias inside the accumulator must have a layer with a bias, got none"
-            )
-        if layer.bias is not None:
-            require_finite(layer.bias, "the bias")
+        _require(layer, scheme)
         self.layer, self.scheme = layer, scheme
         self.inputs = ActQuantizer(scheme.inputs, input_scale)
         v = self._swapped(layer.weight.detach())
@@ -103,13 +95,25 @@ class Quantized(nn.Module):
         return str(self.scheme)
 
 
-def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme]) -> list[Quantized]:
+def _require(layer: nn.Module, scheme: Scheme) -> None:
+    if type(layer) not in FLOAT_LAYERS:
+        names = ", ".join(kind.__name__ for kind in FLOAT_LAYERS)
+        raise InputError(f"a layer must be one of {names}, got {type(layer).__name__}")
+    if layer.bias is None and scheme.bias is Bias.INSIDE:
+        raise InputError("a bias inside the accumulator must have a layer with a bias, got none")
+    for name, parameter in layer.named_parameters():
+        require_finite(parameter, name)
+
+
+def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme | None]) -> list[Quantized]:
     """Put a Quantized in the place of every linear and convolution layer, in the model's order.
 
-    One scheme is for all of them; a list has one for each. Returns the new layers.
+    One scheme is for all of them; a list has one for each, None where a layer stays in floats.
+    Returns the new layers.
 
-    Errors: InputError if the list is of another length than the layers, if there are none, or if
-    one layer has several places.
+    Errors: InputError if the list is of another length than the layers, if there are none, if one
+    layer has several places, or if a scheme is for a layer that can not be quantized: none is left
+    in floats in silence.
     """
     places = list(_places(model))
     if not places:
@@ -121,17 +125,22 @@ def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme]) -> list[Quant
         raise InputError(
             f"schemes must be one for each of the {len(places)} layers, got {len(listed)}"
         )
+    for (_, _, child), scheme in zip(places, listed, strict=True):
+        if scheme is not None:
+            _require(child, scheme)  # all of them, before the first one changes
     layers = [
-        Quantized(child, scheme) for (_, _, child), scheme in zip(places, listed, strict=True)
+        None if scheme is None else Quantized(child, scheme)
+        for (_, _, child), scheme in zip(places, listed, strict=True)
     ]
     for (parent, name, _), layer in zip(places, layers, strict=True):
-        setattr(parent, name, layer)
-    return layers
+        if layer is not None:
+            setattr(parent, name, layer)
+    return [layer for layer in layers if layer is not None]
 
 
 def _places(parent: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
     for name, child in parent._modules.items():  # named_children lists a layer only once
-        if type(child) in FLOAT_LAYERS:
+        if isinstance(child, nn.Linear | nn.modules.conv._ConvNd):
             yield parent, name, child
         elif child is not None and not isinstance(child, Quantized):
             yield from _places(child)

@@ -72,11 +72,11 @@ def _widths(text: str) -> list[AccBits]:
     width = whole(2, 64)
     widths: list[AccBits] = []
     for item in text.split(","):
-        first, _, last = item.partition("-")
+        first, dash, last = item.partition("-")
         if item == UNCONSTRAINED:
             widths.append(None)
-        elif width(first) <= width(last or first):
-            widths.extend(range(width(first), width(last or first) + 1))
+        elif width(first) <= width(last if dash else first):
+            widths.extend(range(width(first), width(last if dash else first) + 1))
         else:
             raise argparse.ArgumentTypeError(f"a range must not fall, got {item!r}")
     return list(dict.fromkeys(widths))
@@ -137,8 +137,8 @@ examples:
     )  # fmt: skip
     what.add_argument(
         "--bias", choices=[bias.value for bias in Bias], default=Bias.OUTSIDE.value,
-        help="inside: the accumulator starts from it, and it counts in the bound "
-        "(default: %(default)s)",
+        help="inside: the accumulator starts from it, and it counts in the bound; "
+        "the RTL here can not play such layers yet (default: %(default)s)",
     )  # fmt: skip
     how = add("the training")
     how.add_argument(
@@ -181,8 +181,8 @@ examples:
     where = add("the files")
     where.add_argument(
         "--output", type=folder, metavar="FOLDER",
-        help="where they go when all layers are finished (default: over the shipped ones; "
-        f"with any other setting but --acc-bits, {OTHER_LAYERS})",
+        help=f"where they go when all layers are finished (default: {OTHER_LAYERS}; without any "
+        "other option over the shipped ones)",
     )  # fmt: skip
     where.add_argument(
         "--fresh", action="store_true", help="train again what an earlier run has finished"
@@ -222,7 +222,7 @@ def _train(arguments: argparse.Namespace) -> None:
     workers = arguments.workers or jobs.default_workers(recipe.device)
     trained = jobs.run(wanted, workers, Console(stderr=True), fresh=arguments.fresh)
     layers = {wanted[job]: layer for job, layer in trained.items()}
-    shipped = recipe == Recipe() and arguments.data is None and set(schemes) <= set(_SHIPPED)
+    shipped = recipe == Recipe() and arguments.data is None and schemes == _SHIPPED
     output = arguments.output or (SHIPPED if shipped else OTHER_LAYERS)
     for scheme, layer in layers.items():
         layer.save(output / file_name(scheme))

@@ -24,7 +24,6 @@ from a2q_ref.export import Exported, export
 from a2q_ref.layers import Quantized, penalty
 from a2q_ref.scheme import Scheme
 from golden.layer import LabelledInputs, QuantLayer
-from golden.mvau import matvec
 
 SOURCES = Path(__file__).parent
 
@@ -59,7 +58,7 @@ class Images:
 
 def accuracy(layer: QuantLayer, images: LabelledInputs) -> float:
     """Return the accuracy that exact integers reach: no width, so no overflow."""
-    return images.accuracy(layer.scores(matvec(layer.weights, images.values)))
+    return images.accuracy(layer.scores(layer.accumulate(images.values)))
 
 
 def train_float(recipe: Recipe, images: Images) -> nn.Linear:

@@ -10,6 +10,7 @@ import numpy as np
 
 from golden import archive
 from golden.integer import Format, InputError, IntArray
+from golden.mvau import matvec
 from golden.spec import MvauSpec
 
 
@@ -69,6 +70,10 @@ class QuantLayer:
             mw=self.mw, mh=self.mh, weight_bits=self.weight_bits, acc_bits=acc_bits,
             input_bits=self.inputs.bits, signed_input=self.inputs.signed, **folding,
         )  # fmt: skip
+
+    def accumulate(self, vectors: IntArray) -> IntArray:
+        """Return exact accumulators, of whatever width they need: (V, MW) -> (V, MH)."""
+        return matvec(self.weights, vectors) + self.acc_bias
 
     def scores(self, acc: IntArray) -> IntArray:
         """Return the score of each row: accumulators (V, MH) -> (V, MH)."""

@@ -164,7 +164,7 @@ def _layer_verdict(
     accuracy = exact_accuracy = None
     if data is not None:
         data = data.first(mvau.case.families.count(stimulus.REAL))
-        exact_accuracy = data.accuracy(layer.scores(matvec(layer.weights, data.values)))
+        exact_accuracy = data.accuracy(layer.scores(layer.accumulate(data.values)))
         if mvau.passed and mvau.outcome is not None:
             accuracy = data.accuracy(layer.scores(mvau.outcome.out[: len(data.values)]))
     verdict = LayerVerdict(named, acc_bits, played, None, accuracy, exact_accuracy)

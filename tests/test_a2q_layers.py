@@ -222,6 +222,30 @@ class TestQuantize:
             quantize(model, [Scheme(acc_bits=14)] * 2)
         assert not any(isinstance(part, Quantized) for part in model.modules())
 
+    def test_none_leaves_a_layer_in_floats(self) -> None:
+        model = nn.Sequential(nn.Conv3d(1, 1, 1), nn.Linear(3, 3))
+        (layer,) = quantize(model, [None, Scheme(acc_bits=14)])
+        assert type(model[0]) is nn.Conv3d
+        assert model[1] is layer
+
+    @pytest.mark.parametrize("kind", ["Conv3d", "MyLinear", "a bias"])
+    def test_nothing_is_left_in_floats_in_silence(self, kind: str) -> None:
+        class MyLinear(nn.Linear):
+            pass
+
+        first = nn.Linear(3, 3)
+        layers = {
+            "Conv3d": nn.Conv3d(1, 1, 1),
+            "MyLinear": MyLinear(3, 3),
+            "a bias": nn.Linear(3, 3, bias=False),
+        }
+        model, before = nn.Sequential(first, layers[kind]), first.weight.clone()
+        scheme = Scheme(acc_bits=10, bias=Bias.INSIDE)
+        with pytest.raises(InputError, match=f"must .*{kind}"):
+            quantize(model, scheme)
+        assert model[0] is first
+        assert torch.equal(first.weight, before)
+
     def test_refuses_a_layer_in_two_places(self) -> None:
         layer = nn.Linear(3, 3)
         with pytest.raises(InputError, match="must have one place in the model, got one that is"):

@@ -104,6 +104,8 @@ class TestTraining:
         assert layer.acc_bias.any()
         assert layer_bits(layer.weights, layer.inputs, start=layer.acc_bias) <= 16
         assert layer.origin["integer_test_accuracy"] > 0.9
+        difference = layer.origin["integer_test_accuracy"] - layer.origin["float_test_accuracy"]
+        assert abs(difference) < 0.01
 
     def test_leaves_torch_as_it_was(self, images: Images) -> None:
         def state() -> tuple[object, ...]:
@@ -212,6 +214,7 @@ class TestCommandLine:
             (["--seed", "-1"], "argument --seed: must be 0 to 4294967295, got '-1'"),
             (["--acc-bits", "1"], "argument --acc-bits: must be 2 to 64, got '1'"),
             (["--acc-bits", "12,"], "argument --acc-bits: must be 2 to 64, got ''"),
+            (["--acc-bits", "12-"], "argument --acc-bits: must be 2 to 64, got ''"),
             (["--acc-bits", "12-10"], "argument --acc-bits: a range must not fall, got '12-10'"),
             (["--device", "tpu"], "argument --device: must be cpu, cuda or auto, got 'tpu'"),
             (["--output", "file/out"], "argument --output: must be a folder that can be written"),

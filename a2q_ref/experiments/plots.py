@@ -115,7 +115,7 @@ PANELS = {
     "rounding": (
         Panel("rows_over_bound", "Rows over A2Q's bound, as trained", "%", _ROUNDING),
         Panel("rows_over_range", "Rows some input drives out of P bits", "%", _ROUNDING),
-        Panel("accuracy", "Accuracy, all rows brought back", "%", _ROUNDING),
+        Panel("accuracy", "Accuracy", "%", _ROUNDING),
         Panel("sparsity", "Weights that are zero", "%", _ROUNDING),
     ),
     "penalty": (

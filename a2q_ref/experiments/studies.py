@@ -18,7 +18,7 @@ from a2q_ref.training import Recipe
 from golden.bounds import data_type_bound, l1_norm, layer_bits
 from golden.integer import Format, InputError, Overflow
 from golden.layer import QuantLayer
-from golden.mvau import matvec, run
+from golden.mvau import run
 
 WIDTHS = range(10, 21)
 OVERFLOW_WIDTHS = range(8, 21)
@@ -186,7 +186,7 @@ def played(point: Point, job: Job, layer: QuantLayer) -> list[Measured]:
     policy = Overflow.WRAP if point.series in (WRAP, A2Q) else Overflow.SATURATE
     spec = layer.spec(point.x, overflow=policy)
     chunk = max(1, AT_ONCE // layer.weights.size)
-    exact = layer.scores(matvec(layer.weights, images.values))
+    exact = layer.scores(layer.accumulate(images.values))
     orders = [np.arange(layer.mw)]
     if point.series == SHUFFLED:
         rng = np.random.default_rng(job.recipe.seed)
@@ -253,9 +253,9 @@ def _rounding_finding(results: Results) -> str:
         f"As trained, half-way rounding leaves {share(HALF_WAY, 'rows_over_bound')} of all rows "
         f"over A2Q's bound and {share(HALF_WAY, 'rows_over_range')} out of P bits by exact range, "
         f"toward zero {share(TOWARD_ZERO, 'rows_over_bound')} and "
-        f"{share(TOWARD_ZERO, 'rows_over_range')}; once those rows are brought back, half-way is "
-        f"{100 * gains[low]:+.1f} (P={low}) to {100 * gains[high]:+.1f} points (P={high}) in "
-        "accuracy beside toward zero."
+        f"{share(TOWARD_ZERO, 'rows_over_range')}; rows out of P bits are brought back, and then "
+        f"half-way is {100 * gains[low]:+.1f} (P={low}) to {100 * gains[high]:+.1f} points "
+        f"(P={high}) in accuracy beside toward zero."
     )
 
 
