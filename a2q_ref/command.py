@@ -54,7 +54,8 @@ def number(text: str) -> float:
 def folder(text: str) -> Path:
     """Return a folder that is there or can be made."""
     path = Path(text)
-    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    above = (path, *path.absolute().parents)
+    nearest = next(parent for parent in above if parent.exists() or parent.is_symlink())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise argparse.ArgumentTypeError(f"must be a folder that can be written, got {text!r}")
     return path

@@ -6,6 +6,7 @@ each step of the activation, or into a multiplier and a bias of scores where the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -82,6 +83,13 @@ def export(
     Errors: InputError for parameters that are not finite, and for scales and biases of which no
     16-bit multipliers can be made.
     """
+    for name, given, kind in (
+        ("layer", layer, Quantized),
+        ("norm", norm, Norm | None),
+        ("activation", activation, ActQuantizer | None),
+    ):
+        if not isinstance(given, kind):
+            raise InputError(f"{name} must be a {kind}, got a {type(given).__name__}")
     for quantizer in (layer.inputs, activation):
         if quantizer is not None and quantizer.d is not None and quantizer.d.isnan():
             raise InputError(
@@ -94,6 +102,10 @@ def export(
             require_finite(parameter, prefix + name)
     if activation is not None and activation.format.bits > 8:
         raise InputError(f"outputs must have 1 to 8 bits, got {activation.format.bits}")
+    if activation is not None and not 0 < activation.scale().item() < math.inf:
+        raise InputError(
+            f"the scale of activations must be a positive number, got {activation.scale().item()}"
+        )
     weights, acc_bias = layer.integers().cpu().numpy(), layer.bias_integers().cpu().numpy()
     epilogue = _epilogue(layer, norm)
     turned = epilogue.gain < 0
@@ -113,6 +125,8 @@ def export(
         behind = {"multiplier": multiplier, "bias": bias}
     else:
         reach = tuple(end + acc_bias for end in exact_range(weights, scheme.inputs))
+        if not all(np.isfinite(epilogue(end[None])).all() for end in reach):
+            raise InputError("what follows an accumulator must be finite on all that it reaches")
         behind = {
             "thresholds": _thresholds(epilogue, activation, *reach), "outputs": activation.format
         }  # fmt: skip

@@ -19,7 +19,7 @@ from torch import nn
 
 from a2q_ref import data, pool
 from a2q_ref.scheme import Scheme
-from a2q_ref.training import Images, Recipe, fingerprint, train_float, train_layer
+from a2q_ref.training import Images, Recipe, answers, fingerprint, train_float, train_layer
 from golden.integer import InputError
 from golden.layer import QuantLayer
 
@@ -148,7 +148,9 @@ def _finished(paths: Mapping[Job, Path]) -> dict[Job, QuantLayer]:
     layers = {}
     for job, path in paths.items():
         try:
-            layers[job] = QuantLayer.load(path)
+            layer = QuantLayer.load(path)
         except InputError:
             continue  # missing or damaged: it will be trained
+        if answers(layer, job.recipe, job.scheme):
+            layers[job] = layer
     return layers

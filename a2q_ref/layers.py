@@ -11,6 +11,8 @@ from a2q_ref.quantizers import ActQuantizer, WeightQuantizer, require_finite
 from a2q_ref.scheme import Bias, Scheme
 from golden.integer import InputError
 
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+_LINEAR = nn.Linear | nn.modules.conv._ConvNd  # of these none stays in floats in silence
 FLOAT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 
 
@@ -99,9 +101,24 @@ def _require(layer: nn.Module, scheme: Scheme) -> None:
     if type(layer) not in FLOAT_LAYERS:
         names = ", ".join(kind.__name__ for kind in FLOAT_LAYERS)
         raise InputError(f"a layer must be one of {names}, got {type(layer).__name__}")
+    if not isinstance(scheme, Scheme):
+        raise InputError(f"a layer must have a Scheme, got {scheme!r}")
     if layer.bias is None and scheme.bias is Bias.INSIDE:
         raise InputError("a bias inside the accumulator must have a layer with a bias, got none")
-    for name, parameter in layer.named_parameters():
+    parameters = dict(layer.named_parameters())
+    if not parameters.keys() <= {"weight", "bias"}:  # made anew before every forward pass
+        raise InputError(
+            "a layer must have weight and bias as parameters, without pruning or weight norm, "
+            f"got {', '.join(parameters)}"
+        )
+    for name, parameter in parameters.items():
+        if parameter.dtype not in DTYPES or parameter.layout != torch.strided or parameter.is_meta:
+            raise InputError(
+                f"{name} must be a dense tensor of float64, float32, bfloat16 or float16, got "
+                f"{parameter.dtype}, {parameter.layout}, {parameter.device}"
+            )
+        if parameter.numel() == 0:
+            raise InputError(f"{name} must have elements, got shape {tuple(parameter.shape)}")
         require_finite(parameter, name)
 
 
@@ -118,7 +135,7 @@ def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme | None]) -> lis
     places = list(_places(model))
     if not places:
         raise InputError("a model must have a layer to quantize, got none")
-    if len({child for _, _, child in places}) < len(places):
+    if len({child.weight for _, _, child in places}) < len(places):
         raise InputError("a layer must have one place in the model, got one that is used twice")
     listed = [schemes] * len(places) if isinstance(schemes, Scheme) else list(schemes)
     if len(listed) != len(places):
@@ -140,13 +157,18 @@ def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme | None]) -> lis
 
 def _places(parent: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
     for name, child in parent._modules.items():  # named_children lists a layer only once
-        if isinstance(child, nn.Linear | nn.modules.conv._ConvNd):
+        if isinstance(child, _LINEAR):
             yield parent, name, child
         elif child is not None and not isinstance(child, Quantized):
             yield from _places(child)
 
 
 def penalty(model: nn.Module) -> Tensor:
-    """Return the sum of the penalties of all layers, to be weighted by lambda."""
+    """Return the sum of the penalties of all layers, to be weighted by lambda.
+
+    Errors: InputError if the model has no quantized layer.
+    """
     terms = [part.penalty() for part in model.modules() if isinstance(part, WeightQuantizer)]
+    if not terms:
+        raise InputError("a model must have a quantized layer to pay a penalty, got none")
     return torch.stack(terms).sum()

@@ -37,6 +37,7 @@ _LANES = 16  # so many terms are added in the type of the weights before float64
 
 # Where ``start`` looks for a scale, in octaves from "the largest weight is the largest integer".
 _OFFSETS = range(-3, 8)
+_LARGEST = 2.0**12  # magnitude of a weight that trains in a bound: its row's norm stays finite
 
 
 def require_finite(tensor: Tensor, name: str) -> None:
@@ -232,9 +233,14 @@ class WeightQuantizer(nn.Module):
 
     @torch.no_grad()
     def integers(self, v: Tensor, taken: Tensor | None = None) -> Tensor:
-        """Return q (R, ...) as int64: what ``forward`` multiplies by the scale."""
+        """Return q (R, ...) as int64: what ``forward`` multiplies by the scale.
+
+        Errors: InputError if the norm of a row is not finite.
+        """
         t = None if self.t is None else self.t.double()
         rows = _Unrounded.of(v, self.d.double(), t, taken, self.scheme)
+        if rows.norm is not None:
+            require_finite(rows.norm, "the norms of rows")
         return _round(rows.scaled(), self.scheme).long()
 
     def overreach(self) -> Tensor:
@@ -275,8 +281,8 @@ class WeightQuantizer(nn.Module):
         self.d.copy_(d + magnitude.log2())
         if self.t is not None:
             self.t.copy_(self._log2_norm(start) + magnitude.log2())
-        most = torch.finfo(v.dtype).max  # a row without its mean may be twice as large as before
-        return (start * magnitude[:, None]).clamp(-most, most).to(v.dtype).view_as(v)
+            magnitude = magnitude.clamp(max=_LARGEST)  # of such a row only the direction counts
+        return (start * magnitude[:, None]).to(v.dtype).view_as(v)
 
     def _projected(self, rows: Tensor, scale: Tensor) -> Tensor:
         if self.scheme.budget is None:
@@ -306,15 +312,16 @@ class _QuantizeSteps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, s: Tensor, low: int, high: int) -> Tensor:
-        u = x * (1 / s).to(x.dtype)
-        steps = u.clamp(low, high).round_().mul_(s.to(x.dtype))
+        u = _unrounded_steps(x, s)
+        steps = u.clamp(low, high).round_().mul_(s.to(u.dtype))
         ctx.save_for_backward(u, steps, s)
-        ctx.ends = low - 0.5, high + 0.5
-        return steps
+        ctx.ends, ctx.dtype = (low - 0.5, high + 0.5), x.dtype
+        return steps.to(x.dtype, copy=x.dtype != u.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         u, steps, s = ctx.saved_tensors
+        grad = grad.to(u.dtype)
         passed = torch.ops.aten.hardtanh_backward(grad, u, *ctx.ends)
         grad_s = None
         if ctx.needs_input_grad[1]:
@@ -322,13 +329,19 @@ class _QuantizeSteps(torch.autograd.Function):
             gentle = 1 / math.sqrt(u.numel() * max(1.0, ctx.ends[1] - 0.5))
             by_scale = (grad * steps).sum(dtype=torch.float64) / s
             grad_s = gentle * (by_scale - (passed * u).sum(dtype=torch.float64))
-        return passed, grad_s, None, None
+        return passed.to(ctx.dtype), grad_s, None, None
+
+
+def _unrounded_steps(x: Tensor, s: Tensor) -> Tensor:
+    x = x if x.dtype in _GUARD else x.float()
+    return x * (1 / s).clamp(max=torch.finfo(x.dtype).max).to(x.dtype)
 
 
 class ActQuantizer(nn.Module):
     """Activations as integers of a format times one scale: unsigned after a ReLU, signed otherwise.
 
-    The scale is learned, and starts at the first batch that comes; or it is given, and stays.
+    The scale is learned, and starts at the first batch that is not all zeros; or it is given, and
+    stays.
     Errors: InputError for a scale that is not a positive number.
     """
 
@@ -342,6 +355,8 @@ class ActQuantizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.d is not None and self.d.isnan():
+            if not x.any():
+                return x  # of whatever scale
             self.start(x)
         return _QuantizeSteps.apply(x, self.scale(), self.format.minimum, self.format.maximum)
 
@@ -354,7 +369,7 @@ class ActQuantizer(nn.Module):
     @torch.no_grad()
     def integers(self, x: Tensor) -> Tensor:
         """Return the integers that stand for x, as int64."""
-        u = x * (1 / self.scale()).to(x.dtype)
+        u = _unrounded_steps(x, self.scale())
         return u.clamp(self.format.minimum, self.format.maximum).round().long()
 
     @torch.no_grad()
@@ -362,7 +377,7 @@ class ActQuantizer(nn.Module):
         """Set the scale that loses least of a batch, of some at which its largest are clipped."""
         require_finite(x, "activations")
         x = x.detach().double()
-        largest = (x.abs().amax() / max(1, self.format.maximum)).clamp(min=2.0**-40).log2()
+        largest = (x.abs().amax() / max(1, self.format.maximum)).clamp(min=2.0**-100).log2()
         tried = [largest - octaves / 4 for octaves in range(17)]
         self.d.copy_(min(tried, key=lambda d: self._lost(x, d.exp2())))
 

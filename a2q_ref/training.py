@@ -13,16 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
 import torch
 from torch import Tensor, nn
 
+import golden
 from a2q_ref.data import Dataset
 from a2q_ref.export import Exported, export
 from a2q_ref.layers import Quantized, penalty
 from a2q_ref.scheme import Scheme
+from golden.bounds import layer_bits
 from golden.layer import LabelledInputs, QuantLayer
 
 SOURCES = Path(__file__).parent
@@ -95,12 +98,7 @@ def train_layer(
     test = images.dataset.test
     origin = {
         "dataset": images.dataset.name,
-        "method": scheme.method.value,
-        "rounding": scheme.rounding.value,
-        "bias": scheme.bias.value,
-        "acc_bits": scheme.acc_bits,
-        **asdict(recipe),
-        **versions(),
+        **_question(recipe, scheme),
         "float_test_accuracy": test.accuracy(float_scores),
         "integer_test_accuracy": accuracy(exported.layer, test),
         "sparsity": float(np.mean(exported.layer.weights == 0)),
@@ -110,6 +108,28 @@ def train_layer(
         "loss_spread": max(last_tenth) - min(last_tenth),
     }
     return replace(exported, layer=replace(exported.layer, origin=origin))
+
+
+def _question(recipe: Recipe, scheme: Scheme) -> dict[str, Any]:
+    return {
+        "method": scheme.method.value,
+        "rounding": scheme.rounding.value,
+        "bias": scheme.bias.value,
+        "acc_bits": scheme.acc_bits,
+        **asdict(recipe),
+        **versions(),
+    }
+
+
+def answers(layer: QuantLayer, recipe: Recipe, scheme: Scheme) -> bool:
+    """Return whether this is a whole layer of that recipe and scheme, by what it says and holds."""
+    p = scheme.acc_bits
+    return (
+        _question(recipe, scheme).items() <= layer.origin.items()
+        and "loss_spread" in layer.origin  # the last that is written there
+        and (layer.weight_bits, layer.inputs) == (scheme.weight_bits, scheme.inputs)
+        and (p is None or layer_bits(layer.weights, layer.inputs, start=layer.acc_bias) <= p)
+    )
 
 
 def _fit(
@@ -173,11 +193,11 @@ def versions() -> dict[str, str]:
 
 
 def fingerprint(*what: object) -> str:
-    """Return a hash over ``what`` (JSON values), this package's code and the libraries' versions.
+    """Return a hash over ``what`` (JSON values), the code that makes layers, and the versions.
 
     The code is part of it because a layer that other code trained is not finished work.
     """
     digest = hashlib.sha256(json.dumps([what, versions()], sort_keys=True).encode())
-    for source in sorted(SOURCES.glob("*.py")):
+    for source in sorted([*SOURCES.glob("*.py"), *Path(golden.__file__).parent.glob("*.py")]):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

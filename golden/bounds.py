@@ -57,7 +57,7 @@ def a2q_plus_max_l1_norm(acc_bits: int, inputs: Format) -> Fraction:
 
 def l1_norm(weights: IntArray) -> IntArray:
     """Return the L1 norm of each row: weights (MH, MW) -> (MH,)."""
-    norms: IntArray = np.abs(weights).sum(axis=1)
+    norms: IntArray = np.abs(_rows(weights, 1)).sum(axis=1)
     return norms
 
 
@@ -69,7 +69,7 @@ def worst_case_inputs(weights: IntArray, inputs: Format) -> tuple[IntArray, IntA
     >>> worst_case_inputs(np.array([[3, -2]]), Format(4, signed=False))
     (array([[ 0, 15]]), array([[15,  0]]))
     """
-    low, high = inputs.minimum, inputs.maximum
+    weights, low, high = _rows(weights, 1), inputs.minimum, inputs.maximum
     lowest = np.where(weights > 0, low, np.where(weights < 0, high, 0))
     highest = np.where(weights > 0, high, np.where(weights < 0, low, 0))
     return lowest, highest
@@ -89,6 +89,7 @@ def exact_range(
     >>> exact_range(np.array([[3, -2]]), Format(4, signed=False), start=np.array([-7]))
     (array([-37]), array([45]))
     """
+    weights = _rows(weights, max(-inputs.minimum, inputs.maximum))
     ends = weights * inputs.minimum, weights * inputs.maximum
     lo, hi = np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
     if start is None:
@@ -108,6 +109,18 @@ def row_bits(weights: IntArray, inputs: Format, start: IntArray | None = None) -
 def layer_bits(weights: IntArray, inputs: Format, start: IntArray | None = None) -> int:
     """Return the smallest P that is safe for every row of a layer."""
     return max(row_bits(weights, inputs, start))
+
+
+def _rows(weights: IntArray, largest_input: int) -> IntArray:
+    """Return weights (MH, MW) as int64, or refuse those whose sums of products may leave it."""
+    weights = Format(63, signed=True).require(weights, "weights", ndim=2)
+    largest = max(-int(weights.min()), int(weights.max()))
+    if largest * largest_input * weights.shape[1] >= 1 << 62:
+        raise InputError(
+            f"sums of {weights.shape[1]} products of weights up to {largest} and inputs up to "
+            f"{largest_input} must stay below 2^62"
+        )
+    return weights
 
 
 def _require_accumulator(acc_bits: int) -> None:

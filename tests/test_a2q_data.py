@@ -17,7 +17,6 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from a2q_ref import data
-from golden import archive
 from golden.integer import Format, InputError
 
 pytestmark = pytest.mark.torch
@@ -123,13 +122,13 @@ BAD_CONTENT = {
     "a product past 64 bits": (
         TRAIN_IMAGES,
         VALID[TRAIN_IMAGES][:4] + b"\xff" * 12,
-        "must promise at most 1073741824 bytes, "
+        "must promise at most 268435456 bytes, "
         f"got 4294967295x4294967295x4294967295 = {(2**32 - 1) ** 3}$",
     ),
-    "2^30 + 1 labels": (
+    "2^28 + 1 labels": (
         TRAIN_LABELS,
-        VALID[TRAIN_LABELS][:4] + struct.pack(">I", 2**30 + 1),
-        "must promise at most 1073741824 bytes, got 1073741825 = 1073741825$",
+        VALID[TRAIN_LABELS][:4] + struct.pack(">I", 2**28 + 1),
+        "must promise at most 268435456 bytes, got 268435457 = 268435457$",
     ),
 }
 
@@ -265,9 +264,9 @@ class TestMnist:
     def test_the_largest_promise_is_kept(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(archive, "LARGEST", PIXELS.size)
+        monkeypatch.setattr(data, "_MOST_BYTES", PIXELS.size)
         data.load(folder)
-        monkeypatch.setattr(archive, "LARGEST", PIXELS.size - 1)
+        monkeypatch.setattr(data, "_MOST_BYTES", PIXELS.size - 1)
         refused(folder, TRAIN_IMAGES, "must promise at most 311 bytes, got 52x2x3 = 312$")
 
 
@@ -300,10 +299,13 @@ class TestRefusals:
         refused(folder, name, message)
 
     def test_images_wider_than_any_unit(self, folder: Path) -> None:
-        for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
-            (folder / images).write_bytes(idx(np.zeros((1, 1, 65537))))
-            (folder / labels).write_bytes(idx([0]))
-        refused(folder, TRAIN_IMAGES, "MW must be 1 to 65536, got MW=65537$")
+        for width in (1 << 16, (1 << 16) + 1):
+            for images, labels in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
+                (folder / images).write_bytes(idx(np.zeros((1, 1, width))))
+                (folder / labels).write_bytes(idx([0]))
+            if width == 1 << 16:
+                assert data.load(folder).train.values.shape == (1, width)
+        refused(folder, TRAIN_IMAGES, "must have images of at most 65536 pixels, got 1x65537")
 
     @pytest.mark.parametrize(
         ("damage", "message"),

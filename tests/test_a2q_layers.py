@@ -303,7 +303,7 @@ class TestRefusals:
     def test_of_an_empty_layer(self) -> None:
         with pytest.warns(UserWarning, match="zero-element"):
             empty = nn.Linear(0, 3)
-        with pytest.raises(InputError, match=r"must be rows with elements, got shape \(3, 0\)"):
+        with pytest.raises(InputError, match=r"weight must have elements, got shape \(3, 0\)"):
             Quantized(empty, Scheme(acc_bits=16))
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -52,7 +52,9 @@ def bounded(draw: st.DrawFn) -> tuple[WeightQuantizer, torch.Tensor]:
         quantizer.d.data, quantizer.t.data = (
             torch.tensor(draw(exponents), dtype=v.dtype) for _ in range(2)
         )
-        return quantizer, v
+        # Rows whose norm is no number have no integers; ``start`` makes none of these.
+        largest = torch.finfo(max(v.dtype, torch.float32, key=lambda dtype: dtype.itemsize)).max
+        return quantizer, v if v.double().abs().max() < largest / 4 / v.shape[1] else start
     return quantizer, start
 
 
@@ -106,6 +108,13 @@ class TestGuarantee:
         expected = quantizer.integers(v).to(s.dtype) * s[:, None]
         assert weights.dtype == v.dtype
         assert torch.equal(weights, expected.to(v.dtype))
+
+    @pytest.mark.parametrize("method", [Method.A2Q, Method.A2Q_PLUS])
+    def test_a_norm_that_is_no_number_is_refused(self, method: Method) -> None:
+        v = torch.tensor([[1.0, -1.0], [3e38, -3e38]]).repeat(1, 16)
+        quantizer = quantizer_at(Scheme(method, acc_bits=16), [0.0] * 2, [0.0] * 2, torch.float32)
+        with pytest.raises(InputError, match=r"norms of rows must be finite .* got (inf|nan) at \[1\]"):
+            quantizer.integers(v)
 
     @settings(deadline=None, max_examples=30)
     @given(matrices(), st.sampled_from([2, 3, 8, 16]))
