@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -80,32 +81,11 @@ def export(
     If the scheme has a P, every row is checked in exact integers, and one that any input could
     drive out of P bits is brought back by the smallest change of its weights, which is reported.
 
-    Errors: InputError for parameters that are not finite, and for scales and biases of which no
-    16-bit multipliers can be made.
+    Errors: InputError for other kinds of modules, for what is not finite, for an activation of more
+    than 8 bits or without a scale yet, and for scales and biases of which no 16-bit multipliers can
+    be made.
     """
-    for name, given, kind in (
-        ("layer", layer, Quantized),
-        ("norm", norm, Norm | None),
-        ("activation", activation, ActQuantizer | None),
-    ):
-        if not isinstance(given, kind):
-            raise InputError(f"{name} must be a {kind}, got a {type(given).__name__}")
-    for quantizer in (layer.inputs, activation):
-        if quantizer is not None and quantizer.d is not None and quantizer.d.isnan():
-            raise InputError(
-                "the scale of activations must be known, from a batch that the model has run, "
-                "got none"
-            )
-    modules = {"": layer, "norm.": norm, "activation.": activation}
-    for prefix, module in modules.items():
-        for name, parameter in module.named_parameters() if module is not None else ():
-            require_finite(parameter, prefix + name)
-    if activation is not None and activation.format.bits > 8:
-        raise InputError(f"outputs must have 1 to 8 bits, got {activation.format.bits}")
-    if activation is not None and not 0 < activation.scale().item() < math.inf:
-        raise InputError(
-            f"the scale of activations must be a positive number, got {activation.scale().item()}"
-        )
+    _require(layer, norm, activation)
     weights, acc_bias = layer.integers().cpu().numpy(), layer.bias_integers().cpu().numpy()
     epilogue = _epilogue(layer, norm)
     turned = epilogue.gain < 0
@@ -137,6 +117,32 @@ def export(
         ),
         fixes,
     )  # fmt: skip
+
+
+def _require(layer: Quantized, norm: Norm | None, activation: ActQuantizer | None) -> None:
+    for name, given, kinds in (
+        ("layer", layer, [Quantized]),
+        ("norm", norm, [nn.BatchNorm1d, nn.BatchNorm2d, NoneType]),
+        ("activation", activation, [ActQuantizer, NoneType]),
+    ):
+        if not isinstance(given, tuple(kinds)):
+            names = " or ".join(kind.__name__ for kind in kinds if kind is not NoneType)
+            raise InputError(f"{name} must be a {names}, got a {type(given).__name__}")
+    for quantizer in (layer.inputs, activation):
+        if quantizer is not None and quantizer.d is not None and quantizer.d.isnan():
+            raise InputError(
+                "the scale of activations must be known, from a batch that the model has run, "
+                "got none"
+            )
+    modules = {"": layer, "norm.": norm, "activation.": activation}
+    for prefix, module in modules.items():
+        for name, parameter in module.named_parameters() if module is not None else ():
+            require_finite(parameter, prefix + name)
+    if activation is not None:
+        if activation.format.bits > 8:
+            raise InputError(f"outputs must have 1 to 8 bits, got {activation.format.bits}")
+        if not 0 < (scale := activation.scale().item()) < math.inf:
+            raise InputError(f"the scale of activations must be a positive number, got {scale}")
 
 
 @torch.no_grad()

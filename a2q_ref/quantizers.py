@@ -352,12 +352,15 @@ class ActQuantizer(nn.Module):
         self.format, self.given = format, scale
         # log2 of the scale; not a number until the first batch
         self.d = None if scale else nn.Parameter(torch.tensor(math.nan, dtype=torch.float64))
+        self._started = self.d is None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.d is not None and self.d.isnan():
-            if not x.any():
-                return x  # of whatever scale
-            self.start(x)
+        if not self._started:  # asked of d only until it is so: a GPU would have to wait each time
+            if self.d.isnan():
+                if not x.any():
+                    return x  # of whatever scale
+                self.start(x)
+            self._started = True
         return _QuantizeSteps.apply(x, self.scale(), self.format.minimum, self.format.maximum)
 
     def scale(self) -> Tensor:
