@@ -98,7 +98,7 @@ def _mnist(folder: Path, inputs: Format) -> Dataset:
         origin = {
             "data": f"MNIST idx, {rule}",
             "part": part,
-            "sha256": hashlib.sha256(images.data).hexdigest(),
+            "sha256": hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
         }
         values = scaled[images.reshape(len(images), -1)]
         parts[part] = LabelledInputs(values, labels.astype(np.int64), inputs, origin)

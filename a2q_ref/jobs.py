@@ -40,8 +40,8 @@ class Job:
 
     def path(self) -> Path:
         """Return where the finished layer is kept."""
-        origin = _origin(self.data, self.scheme.inputs.bits)
-        key = fingerprint(asdict(self.recipe), str(self.scheme), origin)
+        origins = _origins(self.data, self.scheme.inputs.bits)
+        key = fingerprint(asdict(self.recipe), str(self.scheme), origins)
         return CACHE / f"{self.scheme.name}-{key}.npz"
 
 
@@ -62,8 +62,9 @@ def dataset(folder: Path | None, bits: int) -> data.Dataset:
 
 
 @cache
-def _origin(folder: Path | None, bits: int) -> dict[str, Any]:
-    return dataset(folder, bits).train.origin
+def _origins(folder: Path | None, bits: int) -> list[dict[str, Any]]:
+    images = dataset(folder, bits)
+    return [images.train.origin, images.test.origin]
 
 
 @lru_cache(maxsize=1)  # jobs come sorted
@@ -151,6 +152,6 @@ def _finished(paths: Mapping[Job, Path]) -> dict[Job, QuantLayer]:
             layer = QuantLayer.load(path)
         except InputError:
             continue  # missing or damaged: it will be trained
-        if answers(layer, job.recipe, job.scheme):
+        if answers(layer, job.recipe, job.scheme, dataset(job.data, job.scheme.inputs.bits)):
             layers[job] = layer
     return layers

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from a2q_ref.quantizers import ActQuantizer, WeightQuantizer, require_finite
 from a2q_ref.scheme import Bias, Scheme
-from golden.integer import InputError
+from golden.integer import Format, InputError
+from golden.layer import ACC_BIAS_BITS
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+_TINY = torch.finfo(torch.float64).tiny
 _LINEAR = nn.Linear | nn.modules.conv._ConvNd  # of these none stays in floats in silence
 FLOAT_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 
@@ -72,12 +74,15 @@ class Quantized(nn.Module):
         """Return the bias inside (R,) in LSBs of the accumulator, whole numbers in float64."""
         if self.scheme.bias is Bias.OUTSIDE:
             return None
-        u = self.layer.bias.double() / (self.weights.scale() * self.inputs.scale())
-        whole = u + (u.round() - u).detach()  # straight through
+        worth = (self.weights.scale() * self.inputs.scale()).clamp(min=_TINY)
+        u = (self.layer.bias.double() / worth).clamp(-self._most_bias(), self._most_bias())
+        return u + (u.round() - u).detach()  # straight through
+
+    def _most_bias(self) -> int:
+        """Return the largest magnitude of a bias inside: half of a row's budget, if it has one."""
         if self.scheme.budget is None:
-            return whole
-        half = int(self.scheme.budget / self.scheme.bias_share) // 2  # the weights need some too
-        return whole.clamp(-half, half)
+            return Format(ACC_BIAS_BITS, signed=True).maximum
+        return int(self.scheme.budget / self.scheme.bias_share) // 2
 
     def _taken(self, bias: Tensor | None) -> Tensor | None:
         if bias is None or self.scheme.budget is None:
@@ -137,6 +142,8 @@ def quantize(model: nn.Module, schemes: Scheme | Sequence[Scheme | None]) -> lis
         raise InputError("a model must have a layer to quantize, got none")
     if len({child.weight for _, _, child in places}) < len(places):
         raise InputError("a layer must have one place in the model, got one that is used twice")
+    if not isinstance(schemes, Scheme | Sequence):
+        raise InputError(f"schemes must be a Scheme or a list of them, got {schemes!r}")
     listed = [schemes] * len(places) if isinstance(schemes, Scheme) else list(schemes)
     if len(listed) != len(places):
         raise InputError(

@@ -97,8 +97,7 @@ def train_layer(
     exported = export(model)
     test = images.dataset.test
     origin = {
-        "dataset": images.dataset.name,
-        **_question(recipe, scheme),
+        **_question(recipe, scheme, images.dataset),
         "float_test_accuracy": test.accuracy(float_scores),
         "integer_test_accuracy": accuracy(exported.layer, test),
         "sparsity": float(np.mean(exported.layer.weights == 0)),
@@ -110,8 +109,9 @@ def train_layer(
     return replace(exported, layer=replace(exported.layer, origin=origin))
 
 
-def _question(recipe: Recipe, scheme: Scheme) -> dict[str, Any]:
+def _question(recipe: Recipe, scheme: Scheme, dataset: Dataset) -> dict[str, Any]:
     return {
+        "dataset": dataset.name,
         "method": scheme.method.value,
         "rounding": scheme.rounding.value,
         "bias": scheme.bias.value,
@@ -121,11 +121,12 @@ def _question(recipe: Recipe, scheme: Scheme) -> dict[str, Any]:
     }
 
 
-def answers(layer: QuantLayer, recipe: Recipe, scheme: Scheme) -> bool:
-    """Return whether this is a whole layer of that recipe and scheme, by what it says and holds."""
+def answers(layer: QuantLayer, recipe: Recipe, scheme: Scheme, dataset: Dataset) -> bool:
+    """Return whether this is a whole layer of all of these, by what it says and holds."""
     p = scheme.acc_bits
     return (
-        _question(recipe, scheme).items() <= layer.origin.items()
+        _question(recipe, scheme, dataset).items() <= layer.origin.items()
+        and layer.mw == dataset.train.values.shape[1]
         and "loss_spread" in layer.origin  # the last that is written there
         and (layer.weight_bits, layer.inputs) == (scheme.weight_bits, scheme.inputs)
         and (p is None or layer_bits(layer.weights, layer.inputs, start=layer.acc_bias) <= p)

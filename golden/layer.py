@@ -13,6 +13,8 @@ from golden.integer import Format, InputError, IntArray
 from golden.mvau import matvec
 from golden.spec import MvauSpec
 
+ACC_BIAS_BITS = 47
+
 
 @dataclass(frozen=True, eq=False)
 class QuantLayer:
@@ -45,7 +47,7 @@ class QuantLayer:
         spec = self.spec(acc_bits=64 if self.trained_acc_bits is None else self.trained_acc_bits)
         spec.weights.require(integers, "weights", ndim=2)
         # Widths that keep multiplier * acc + bias inside 64 bits for every legal accumulator.
-        for name, width in (("multiplier", 16), ("bias", 62), ("acc_bias", 47)):
+        for name, width in (("multiplier", 16), ("bias", 62), ("acc_bias", ACC_BIAS_BITS)):
             values = Format(width, signed=True).require(getattr(self, name), name, ndim=1)
             if len(values) not in (1, self.mh):
                 raise InputError(f"{name} must have one value or MH={self.mh}, got {len(values)}")

@@ -224,14 +224,14 @@ class TestMnist:
 
     def test_origin(self, folder: Path) -> None:
         mnist = data.load(folder, bits=4)
-        for part, name, images in (
-            (mnist.train, "train", TRAIN_IMAGES),
-            (mnist.test, "test", TEST_IMAGES),
+        for part, name, images, labels in (
+            (mnist.train, "train", TRAIN_IMAGES, TRAIN_LABELS),
+            (mnist.test, "test", TEST_IMAGES, TEST_LABELS),
         ):
             assert part.origin == {
                 "data": "MNIST idx, pixel p of 0..255 as (p * 15 + 127) // 255",
                 "part": name,
-                "sha256": hashlib.sha256(VALID[images][16:]).hexdigest(),
+                "sha256": hashlib.sha256(VALID[images][16:] + VALID[labels][8:]).hexdigest(),
             }
 
     @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gz"])

@@ -175,6 +175,18 @@ class TestThresholds:
         layer = export(model, norm=norm, activation=ActQuantizer(NIBBLES, 1.0)).layer
         assert layer.weights.tolist() == [[-3, 7], [1, 2]]
 
+    def test_a_batch_norm_is_folded_in_float64_whatever_its_type(self) -> None:
+        model = exactly([[32767]], weight_bits=16, inputs=Format(16, signed=False))
+        norm = nn.BatchNorm1d(1).eval()
+        norm.running_var.fill_(0.3)
+        norm.running_mean.fill_(1e6)
+        layer = export(model, norm=norm, activation=ActQuantizer(NIBBLES, 2.0**26)).layer
+        gain = 1 / math.sqrt(norm.running_var.item() + norm.eps)
+        mean = norm.running_mean.item()
+        ours = [math.ceil((step - 0.5) * 2**26 / gain + mean) for step in range(1, 16)]
+        assert max(ours) < 32767 * 65535
+        assert np.abs(layer.thresholds - np.array([ours])).max() <= 1
+
 
 class TestScores:
     @settings(deadline=None, max_examples=100)
@@ -267,6 +279,17 @@ class TestFit:
         assert layer.acc_bias.tolist() == [7]
         assert layer.bias.tolist() == [0]
 
+    def test_bias_inside_counts_when_a_baseline_is_brought_into_p(self) -> None:
+        scheme = Scheme(Method.BASELINE, acc_bits=16, bias=Bias.INSIDE)
+        model = Quantized(linear_of([[100.0, -1.0]], [20000.0]), scheme, input_scale=1.0)
+        model.weights.d.data.fill_(0.0)
+        model.layer.weight.data = torch.tensor([[100.0, -1.0]], dtype=torch.float64)
+        exported = export(model)
+        layer = exported.layer
+        assert layer.acc_bias.tolist() == [20000]
+        assert [(fix.row, fix.needed_bits) for fix in exported.fixes] == [(0, 17)]
+        assert layer_bits(layer.weights, layer.inputs, start=layer.acc_bias) == 16
+
     def test_origin_is_kept(self) -> None:
         assert export(exactly([[1]]), origin={"who": "me"}).layer.origin == {"who": "me"}
 
@@ -323,3 +346,31 @@ class TestRefusals:
     def test_of_a_bias_out_of_reach(self) -> None:
         with pytest.raises(InputError, match=r"bias must stay below 2\^61 units"):
             export(exactly([[1]], [1e30]))
+
+    @pytest.mark.parametrize(
+        ("behind", "sentence"),
+        [
+            ({"norm": nn.GroupNorm(1, 2)}, r"norm must be a BatchNorm1d .*, got a GroupNorm"),
+            ({"activation": nn.ReLU()}, "activation must be a ActQuantizer, got a ReLU"),
+        ],
+        ids=["norm", "activation"],
+    )
+    def test_of_other_modules(self, behind: dict[str, nn.Module], sentence: str) -> None:
+        with pytest.raises(InputError, match=sentence):
+            export(exactly([[1], [1]]), **behind)
+
+    @pytest.mark.parametrize(("d", "scale"), [(-1100.0, "0.0"), (1100.0, "inf")])
+    def test_of_an_activation_without_a_scale(self, d: float, scale: str) -> None:
+        activation = ActQuantizer(NIBBLES)
+        activation.d.data.fill_(d)
+        with pytest.raises(InputError, match=f"activations must be a positive number, got {scale}"):
+            export(exactly([[1]]), activation=activation)
+
+    @pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
+    @pytest.mark.parametrize(("weight", "d"), [(1, 1020.0), (0, 1100.0)], ids=["inf", "nan"])
+    def test_of_what_leaves_the_floats(self, weight: int, d: float) -> None:
+        model = exactly([[weight]])
+        model.weights.d.data.fill_(d)
+        model.layer.weight.data.fill_(weight * 2.0**1020)
+        with pytest.raises(InputError, match="must be finite on all that it reaches"):
+            export(model, activation=ActQuantizer(NIBBLES, 1.0))

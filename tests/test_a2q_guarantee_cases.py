@@ -72,6 +72,7 @@ CASES = [
     case(Method.A2Q, 18, 8, 1024, signed=True),
     case(Method.A2Q, 20, 8, 512, signed=True),
     case(Method.A2Q, 22, 8, 512, signed=True),
+    case(Method.A2Q, 26, 8, 4096, signed=True),
     # The same norms over the closed form; unsigned inputs, whose range ends at 2^N - 1 and not at
     # the 2^N that the closed form counts with, leave just enough room for them.
     case(Method.A2Q, 20, 8, 512, breaks="closed form"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,15 +13,49 @@ from float_rows import DTYPES, bounded_schemes, matrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune
 
 from a2q_ref.layers import Quantized, penalty, quantize
 from a2q_ref.scheme import Bias, Method, Scheme
-from golden.bounds import exact_range, l1_norm
+from golden.bounds import exact_range, l1_norm, row_bits
 from golden.integer import Format, InputError
 
 pytestmark = pytest.mark.torch
 
 NIBBLES = Format(4, signed=False)
+
+
+def with_weight(weight: torch.Tensor) -> nn.Linear:
+    linear = nn.Linear(3, 3)
+    linear.weight = nn.Parameter(weight, requires_grad=False)
+    return linear
+
+
+def with_old_weight_norm() -> nn.Linear:
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        return nn.utils.weight_norm(nn.Linear(3, 3))
+
+
+# Layers that can not be quantized, and why.
+ODD_LAYERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "pruned": (
+        lambda: prune.l1_unstructured(nn.Linear(3, 3), "weight", 0.5),
+        "without pruning or weight norm, got bias, weight_orig",
+    ),
+    "weight norm": (
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), "got ParametrizedLinear",
+    ),
+    "old weight norm": (with_old_weight_norm, "got bias, weight_g, weight_v"),
+    "integer": (lambda: with_weight(torch.ones(3, 3, dtype=torch.int32)), r"got torch\.int32"),
+    "complex": (
+        lambda: with_weight(torch.ones(3, 3, dtype=torch.complex64)), r"got torch\.complex64",
+    ),
+    "float8": (
+        lambda: with_weight(torch.ones(3, 3).to(torch.float8_e4m3fn)), r"got torch\.float8_e4m3fn",
+    ),
+    "sparse": (lambda: with_weight(torch.eye(3).to_sparse()), r"torch\.sparse_coo"),
+    "meta": (lambda: with_weight(torch.ones(3, 3, device="meta")), "meta$"),
+}  # fmt: skip
 
 # Each geometry with an input for it.
 GEOMETRIES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -180,9 +215,54 @@ class TestBias:
             norms.append(int(model.integers().abs().sum()))
         assert norms[0] > norms[1] > norms[2] > 0  # never all: half is kept for the weights
 
+    def test_inside_counts_the_sign_of_inputs(self) -> None:
+        linear = nn.Linear(24, 8, dtype=torch.float64)
+        linear.weight.data.fill_(1.0)
+        linear.bias.data = torch.linspace(0, 1e5, 8, dtype=torch.float64)
+        scheme = Scheme(inputs=Format(8, signed=True), acc_bits=16, bias=Bias.INSIDE)
+        model = Quantized(linear, scheme, input_scale=1.0)
+        model.weights.t.data += 20
+        start = model.bias_integers().numpy()
+        assert max(row_bits(model.integers().numpy(), scheme.inputs, start=start)) == 16
+
+    def test_inside_is_rounded_straight_through(self) -> None:
+        linear = nn.Linear(2, 2, dtype=torch.float64)
+        linear.weight.data.zero_()
+        linear.bias.data = torch.tensor([0.3, -1.7], dtype=torch.float64)
+        model = Quantized(linear, Scheme(Method.BASELINE, bias=Bias.INSIDE), input_scale=0.25)
+        model.weights.d.data.zero_()
+        model(torch.ones(3, 2, dtype=torch.float64)).sum().backward()
+        rounding = torch.tensor([1 - 1.2, -7 + 6.8], dtype=torch.float64)
+        assert linear.bias.grad.tolist() == [3, 3]
+        torch.testing.assert_close(model.weights.d.grad, 3 * 0.25 * math.log(2) * rounding)
+
+    @pytest.mark.parametrize("method", [Method.A2Q, Method.BASELINE])
+    def test_inside_of_weights_next_to_nothing(self, method: Method) -> None:
+        """Whose scale is no number by which a bias could be divided."""
+        linear = nn.Linear(3, 2, dtype=torch.float64)
+        linear.weight.data.fill_(5e-324)
+        linear.bias.data = torch.tensor([0.0, 1.0], dtype=torch.float64)
+        model = Quantized(linear, Scheme(method, acc_bits=16, bias=Bias.INSIDE), input_scale=1e-9)
+        bias = model.bias_integers()
+        assert bias[0] == 0
+        assert bias[1] == (16383 if method is Method.A2Q else 2**46 - 1)
+
     def test_outside_is_not_in_the_accumulator(self) -> None:
         model = Quantized(nn.Linear(12, 5), Scheme(acc_bits=16))
         assert model.bias_integers().tolist() == [0] * 5
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the compiler, about itself
+@pytest.mark.parametrize("bias", list(Bias))
+def test_compiles_as_a_whole_once_its_inputs_have_a_scale(
+    bias: Bias, geometry: tuple[nn.Module, torch.Tensor]
+) -> None:
+    layer, x = geometry
+    model = Quantized(layer, Scheme(acc_bits=14, inputs=NIBBLES, bias=bias))
+    plain = model(x)
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")(x)
+    torch.testing.assert_close(compiled, plain)
 
 
 class TestQuantize:
@@ -251,6 +331,24 @@ class TestQuantize:
         with pytest.raises(InputError, match="must have one place in the model, got one that is"):
             quantize(nn.Sequential(layer, nn.ReLU(), layer), Scheme(acc_bits=16))
 
+    def test_refuses_tied_weights(self) -> None:
+        first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+        second.weight = first.weight
+        with pytest.raises(InputError, match="must have one place in the model, got one that is"):
+            quantize(nn.Sequential(first, second), Scheme(acc_bits=16))
+
+    @pytest.mark.parametrize("kind", ODD_LAYERS)
+    def test_changes_nothing_where_it_refuses(self, kind: str) -> None:
+        make, sentence = ODD_LAYERS[kind]
+        first, odd = nn.Linear(3, 3), make()
+        model, before = nn.Sequential(first, odd), first.weight.clone()
+        with pytest.raises(InputError, match=sentence):
+            Quantized(odd, Scheme(acc_bits=16))
+        with pytest.raises(InputError, match=sentence):
+            quantize(model, Scheme(acc_bits=16))
+        assert list(model) == [first, odd]
+        assert torch.equal(first.weight, before)
+
     def test_a_network_learns(self) -> None:
         """At P=16, 512 inputs wide: what it starts from can be trained."""
         torch.manual_seed(0)
@@ -300,6 +398,21 @@ class TestRefusals:
         with pytest.raises(InputError, match=sentence):
             Quantized(layer, Scheme(**({"acc_bits": 16} | scheme)))
 
+    def test_of_what_is_no_scheme(self) -> None:
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        before = list(model)
+        with pytest.raises(InputError, match="a layer must have a Scheme, got 16"):
+            Quantized(nn.Linear(3, 3), 16)
+        with pytest.raises(InputError, match="a layer must have a Scheme, got 16"):
+            quantize(model, [Scheme(acc_bits=16), 16])
+        with pytest.raises(InputError, match="schemes must be a Scheme or a list of them, got 16"):
+            quantize(model, 16)
+        assert list(model) == before
+
+    def test_of_a_penalty_of_floats(self) -> None:
+        with pytest.raises(InputError, match="must have a quantized layer to pay a penalty, got"):
+            penalty(nn.Linear(3, 3))
+
     def test_of_an_empty_layer(self) -> None:
         with pytest.warns(UserWarning, match="zero-element"):
             empty = nn.Linear(0, 3)
@@ -320,7 +433,7 @@ class TestRefusals:
 def test_parameters_of_any_type(dtype: torch.dtype) -> None:
     model = Quantized(nn.Linear(64, 8, dtype=dtype), Scheme(acc_bits=14), input_scale=1 / 255)
     y = model(torch.rand(4, 64).to(dtype))
-    assert y.dtype == dtype
+    assert y.dtype == dtype == model.weights.d.dtype == model.weights.t.dtype
     y.sum().backward()
     assert max(l1_norm(model.integers().numpy())) <= model.scheme.budget
 

@@ -113,7 +113,9 @@ class TestGuarantee:
     def test_a_norm_that_is_no_number_is_refused(self, method: Method) -> None:
         v = torch.tensor([[1.0, -1.0], [3e38, -3e38]]).repeat(1, 16)
         quantizer = quantizer_at(Scheme(method, acc_bits=16), [0.0] * 2, [0.0] * 2, torch.float32)
-        with pytest.raises(InputError, match=r"norms of rows must be finite .* got (inf|nan) at \[1\]"):
+        with pytest.raises(
+            InputError, match=r"norms of rows must be finite .* got (inf|nan) at \[1\]"
+        ):
             quantizer.integers(v)
 
     @settings(deadline=None, max_examples=30)
@@ -142,6 +144,16 @@ class TestGuarantee:
         d = (v.abs().amax(dim=1) / 127).log2().tolist()
         quantizer = quantizer_at(Scheme(acc_bits=16), d, v.abs().sum(dim=1).log2().tolist())
         assert quantizer.integers(v).count_nonzero() < 0.005 * v.numel()
+
+
+class TestSums:
+    @pytest.mark.parametrize("shape", [(3, 4096), (3, 777), (3, 64, 4, 4)], ids=str)
+    def test_of_many_are_exact_where_those_of_sixteen_are(self, shape: tuple[int, ...]) -> None:
+        noise = torch.Generator().manual_seed(0)
+        x = torch.randint(2**19, 2**20, shape, generator=noise).float() / 2**20
+        exact = [math.fsum(row) for row in x.flatten(1).tolist()]
+        assert x.flatten(1).sum(dim=1).tolist() != exact  # float32 throughout
+        assert quantizers._sums(x).tolist() == exact
 
 
 class TestRounding:
@@ -203,10 +215,28 @@ class TestStart:
 
     def test_a_dead_row_is_measured_by_the_others(self) -> None:
         quantizer = WeightQuantizer(Scheme(acc_bits=16), 2)
-        quantizer.start(torch.tensor([[0.0, 0.0], [1.0, -2.0]]))
-        assert quantizer.d[0] - quantizer.d[1] > -20
+        first = -3 - math.log2(127)  # the first scale that is tried, of a largest weight of one
+        for dead in (0.0, 1e-30):
+            quantizer.start(torch.tensor([[dead, 0.0], [1.0, -2.0]]))
+            assert quantizer.d[0].item() == pytest.approx(first + 1 - 12)
         quantizer.start(torch.zeros(2, 2))
-        assert quantizer.d.isfinite().all()
+        assert quantizer.d.tolist() == pytest.approx([first, first])
+
+    @pytest.mark.parametrize(
+        ("dtype", "largest"), [(torch.float32, 1e38), (torch.float64, 1.7e308)], ids=str
+    )
+    @pytest.mark.parametrize("method", [Method.A2Q, Method.A2Q_PLUS])
+    def test_huge_rows_start_alive(
+        self, method: Method, dtype: torch.dtype, largest: float
+    ) -> None:
+        v = torch.randn(8, 512, dtype=torch.float64)
+        v = (v / v.abs().amax(dim=1, keepdim=True) * largest).to(dtype)
+        quantizer = WeightQuantizer(Scheme(method, acc_bits=16), 8, dtype)
+        start = quantizer.start(v)
+        integers = quantizer.integers(start)
+        assert integers.any(dim=1).all()
+        assert fits(integers.numpy(), 16, BYTES)
+        assert quantizer(start).isfinite().all()
 
     def test_scales_with_the_weights(self) -> None:
         v = torch.randn(4, 32, dtype=torch.float64)
@@ -472,6 +502,41 @@ class TestActivations:
         before = quantizer.scale()
         quantizer(x * 100)
         assert quantizer.scale() == before
+
+    def test_an_outlier_is_clipped(self) -> None:
+        x = torch.rand(10_000, dtype=torch.float64)
+        x[0] = 10.0
+        quantizer = ActQuantizer(Format(4, signed=False))
+        quantizer(x)
+        assert 1 < quantizer.scale() * 15 < 5
+
+    @pytest.mark.parametrize("batch", [torch.zeros(3, 4), torch.empty(0, 4)], ids=["zero", "empty"])
+    def test_a_batch_that_says_nothing_does_not_start_it(self, batch: torch.Tensor) -> None:
+        quantizer = ActQuantizer(BYTES)
+        assert torch.equal(quantizer(batch), batch)
+        assert quantizer.d.isnan()
+        quantizer(torch.ones(3, 4))
+        assert quantizer.scale().item() * 255 == pytest.approx(1)
+
+    @pytest.mark.parametrize(
+        ("format", "integers"),
+        [
+            (BYTES, [0, 1, 3, 200, 255, 255]),
+            (Format(16, signed=True), [0, 1, 3, 200, 32767, 32767]),
+            (Format(16, signed=False), [0, 1, 3, 200, 32768, 60000]),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("scale", [1.0, 2.0**-18])
+    def test_in_half_precision(self, format: Format, integers: list[int], scale: float) -> None:
+        """Neither 2^18 nor 2^16 - 1 is a number there."""
+        x = (tensor([0, 1, 3, 200, 32768, 60000]) * scale).half()
+        quantizer = ActQuantizer(format, scale)
+        exact = (x.double() / scale).round().clamp(format.minimum, format.maximum)
+        assert quantizer.integers(x).tolist() == exact.tolist()
+        if scale == 1:
+            assert exact.tolist() == integers
+        assert torch.equal(quantizer(x), (exact * scale).half())
 
     def test_a_state_that_was_saved_starts_no_more(self) -> None:
         first, second = (ActQuantizer(Format(4, signed=False)) for _ in range(2))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import os
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from test_a2q_data import TRAIN_IMAGES as MNIST_IMAGES
+from test_a2q_data import VALID as MNIST
+from torch import nn
 
-from a2q_ref import data, jobs, train
-from a2q_ref.export import Exported
-from a2q_ref.scheme import Bias, Method, Scheme
+import golden
+from a2q_ref import data, jobs, train, training
+from a2q_ref.export import Exported, export
+from a2q_ref.layers import Quantized, penalty
+from a2q_ref.scheme import Bias, Method, Rounding, Scheme
 from a2q_ref.training import Images, Recipe, train_float, train_layer
 from golden.bounds import l1_norm, layer_bits
 from golden.integer import Format
@@ -39,9 +48,47 @@ def scheme_of(acc_bits: int | None) -> Scheme:
     return Scheme(Method.BASELINE if acc_bits is None else Method.A2Q, acc_bits=acc_bits)
 
 
+def mnist_folder(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
 def trained(recipe: Recipe, acc_bits: int | None, images: Images) -> Exported:
     start = train_float(recipe, images)
     return train_layer(recipe, scheme_of(acc_bits), images, start)
+
+
+def fresh_start(images: Images, seed: int) -> nn.Linear:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Linear(images.pixels.shape[1], 10, dtype=torch.float64)
+
+
+def by_hand(
+    model: nn.Module, weight: Callable[[], torch.Tensor], recipe: Recipe, images: Images
+) -> list[float]:
+    """Train in torch's plain words; return the mean cross entropy of each epoch."""
+    optimizer, count = torch.optim.Adam(model.parameters()), len(images.labels)
+    losses = []
+    for epoch in range(recipe.epochs):
+        optimizer.param_groups[0]["lr"] = (
+            recipe.lr * (1 + math.cos(math.pi * epoch / recipe.epochs)) / 2
+        )
+        total = 0.0
+        for part in torch.arange(count).split(recipe.batch or count):
+            optimizer.zero_grad()
+            scores, labels = model(images.pixels[part]), images.labels[part]
+            loss = nn.functional.cross_entropy(scores, labels)
+            total += loss.item() * len(part)
+            loss = loss + recipe.weight_decay * weight().square().sum()
+            if isinstance(model, Quantized):
+                loss = loss + recipe.penalty_weight * penalty(model)
+            loss.backward()
+            optimizer.step()
+        losses.append(total / count)
+    return losses
 
 
 QUICK = ["--epochs", "3", "--workers", "1", "--output", "out"]
@@ -90,6 +137,78 @@ class TestTraining:
         one = trained(Recipe(epochs=1), 14, images).layer.origin
         assert one["final_loss"] > told[14]["final_loss"]
         assert one["loss_spread"] == 0 < told[14]["loss_spread"]
+
+    @pytest.mark.parametrize("batch", [0, 500])
+    def test_is_the_loop_that_the_recipe_says(
+        self, batch: int, images: Images, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch, "randperm", torch.arange)
+        recipe = Recipe(epochs=20, batch=batch, weight_decay=0.01, penalty_weight=0.01)
+        start = train_float(replace(recipe, epochs=2), images)
+        expected = fresh_start(images, recipe.seed)
+        by_hand(expected, lambda: expected.weight, replace(recipe, epochs=2), images)
+        torch.testing.assert_close(start.weight, expected.weight)
+
+        scheme = Scheme(Method.A2Q_PLUS, acc_bits=12, rounding=Rounding.HALF_WAY)
+        model = Quantized(copy.deepcopy(start), scheme, images.input_scale)
+        losses = by_hand(model, lambda: model.quantized()["weight"], recipe, images)
+        with torch.no_grad():
+            scores = model(images.test_pixels).numpy()
+        fixes, test = export(model).fixes, images.dataset.test
+        assert fixes
+
+        exported = train_layer(recipe, scheme, images, start)
+        layer, origin = exported.layer, exported.layer.origin
+        integer_scores = layer.scores(matvec(layer.weights, test.values))
+        assert (layer.weights == export(model).layer.weights).all()
+        assert origin == {
+            "dataset": "digits",
+            "method": "a2q+",
+            "rounding": "half-way",
+            "bias": "outside",
+            "acc_bits": 12,
+            **asdict(recipe),
+            **training.versions(),
+            "float_test_accuracy": test.accuracy(scores),
+            "integer_test_accuracy": test.accuracy(integer_scores),
+            "sparsity": np.mean(layer.weights == 0),
+            "fixed_rows": [asdict(fix) for fix in fixes],
+            "rows_asking_too_much": int((model.weights.overreach() > 0).sum()),
+            "final_loss": pytest.approx(losses[-1], rel=1e-9),
+            "loss_spread": pytest.approx(abs(losses[-1] - losses[-2]), rel=1e-6),
+        }
+        assert origin["rows_asking_too_much"] > 0
+
+    @pytest.mark.parametrize("batch", [0, 500])
+    def test_the_loss_is_the_mean_over_all_images(self, batch: int, images: Images) -> None:
+        recipe = Recipe(epochs=1, batch=batch, lr=0.0, weight_decay=1.0, penalty_weight=1.0)
+        start = train_float(Recipe(epochs=20), images)
+        model = Quantized(copy.deepcopy(start), scheme_of(12), images.input_scale)
+        expected = nn.functional.cross_entropy(model(images.pixels), images.labels).item()
+        origin = train_layer(recipe, scheme_of(12), images, start).layer.origin
+        assert origin["final_loss"] == pytest.approx(expected, rel=1e-12)
+
+    def test_the_seed_shuffles_the_batches(self, images: Images) -> None:
+        start = fresh_start(images, 0)
+        zero, one, again = (
+            train_layer(Recipe(epochs=1, batch=100, seed=seed), scheme_of(16), images, start).layer
+            for seed in (0, 1, 0)
+        )
+        assert (zero.weights != one.weights).any()
+        assert (zero.weights == again.weights).all()
+
+    def test_goes_one_fixed_way(self, images: Images) -> None:
+        def tell() -> None:
+            told.append((torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()))
+
+        told, start, threads = [], fresh_start(images, 0), torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            train_layer(Recipe(epochs=1), scheme_of(16), images, start, tell)
+        finally:
+            torch.set_num_threads(threads)
+        assert told == [(True, 1)]
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")
 
     def test_ticks_after_each_epoch(self, images: Images) -> None:
         recipe, ticks = Recipe(epochs=7), []
@@ -203,6 +322,110 @@ class TestResume:
         assert train.main(command) == 0
         assert trained == [16, 16]
         assert QuantLayer.load(kept).trained_acc_bits == 16
+
+    def test_a_layer_in_the_place_of_another_is_not_believed(
+        self, desk: Path, trained: list[int | None]
+    ) -> None:
+        command = ["--acc-bits", "12,20", *QUICK]
+        assert train.main(command) == 0
+        narrow, wide = (
+            next((desk / "build" / "train").glob(f"a2q-p{acc_bits}-*.npz")) for acc_bits in (12, 20)
+        )
+        contents = narrow.read_bytes(), wide.read_bytes()
+        wide.write_bytes(contents[0]), narrow.write_bytes(contents[1])
+        assert train.main(command) == 0
+        assert trained == [12, 20] * 2
+        assert (narrow.read_bytes(), wide.read_bytes()) == contents
+        layer = QuantLayer.load(wide)
+        unfinished = {name: told for name, told in layer.origin.items() if name != "loss_spread"}
+        for origin in ({}, unfinished):
+            replace(layer, origin=origin).save(wide)
+            assert train.main(command) == 0
+        assert trained == [12, 20] * 2 + [20] * 2
+
+    def test_other_images_are_other_work(self, desk: Path, trained: list[int | None]) -> None:
+        turned = {**MNIST, MNIST_IMAGES: MNIST[MNIST_IMAGES][:16] + MNIST[MNIST_IMAGES][:15:-1]}
+        command = ["--acc-bits", "16", "--batch", "0", "--lr", "0.05", *QUICK]
+        assert train.main(command) == 0
+        for name, files in (("first", MNIST), ("second", turned), ("first", MNIST)):
+            folder = mnist_folder(desk / name, files)
+            assert train.main([*command, "--data", str(folder)]) == 0
+        assert trained == [16, 16, 16]
+
+
+class TestWhereLayersGo:
+    @pytest.fixture
+    def asked(self, desk: Path, monkeypatch: pytest.MonkeyPatch) -> list[jobs.Job]:
+        """The jobs, each of them finished at once, and the place of the shipped layers moved."""
+        asked: list[jobs.Job] = []
+        layer = QuantLayer.load(train.SHIPPED / "a2q-p16.npz")
+
+        def finish(wanted: Iterable[jobs.Job], *_: object, **__: object) -> dict:
+            asked.extend(wanted)
+            return dict.fromkeys(wanted, layer)
+
+        monkeypatch.setattr(jobs, "run", finish)
+        monkeypatch.setattr(train, "SHIPPED", desk / "shipped")
+        return asked
+
+    @pytest.mark.parametrize("arguments", [[], ["--workers", "3"], ["--method", "a2q"]], ids=str)
+    def test_over_the_shipped_ones_if_all_is_as_shipped(
+        self, arguments: list[str], desk: Path, asked: list[jobs.Job]
+    ) -> None:
+        assert train.main(arguments) == 0
+        assert [job.scheme.acc_bits for job in asked] == SHIPPED_WIDTHS
+        names = {path.name for path in (desk / "shipped").iterdir()}
+        assert names == {train.file_name(job.scheme) for job in asked} | {train.TEST_IMAGES}
+        assert not (desk / train.OTHER_LAYERS).exists()
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--acc-bits", "10-23,unconstrained"], ["--acc-bits", "10-24"], ["--method", "a2q+"],
+            ["--weight-bits", "7"], ["--input-bits", "7"], ["--rounding", "half-way"],
+            ["--bias", "inside"], ["--epochs", "3999"], ["--seed", "1"],
+            ["--data", "mnist", "--epochs", "4000", "--batch", "0", "--lr", "0.05"],
+        ],
+        ids=lambda arguments: arguments[0],
+    )  # fmt: skip
+    def test_elsewhere_if_anything_is_not(
+        self, arguments: list[str], desk: Path, asked: list[jobs.Job]
+    ) -> None:
+        folder = mnist_folder(desk / "mnist", MNIST)
+        arguments = [str(folder) if word == "mnist" else word for word in arguments]
+        assert train.main(arguments) == 0
+        assert not (desk / "shipped").exists()
+        assert len(list((desk / train.OTHER_LAYERS).iterdir())) == len(asked) + 1
+
+    def test_mnist_has_a_recipe_of_its_own(self, desk: Path, asked: list[jobs.Job]) -> None:
+        folder = str(mnist_folder(desk / "mnist", MNIST))
+        assert train.main(["--data", folder, "--acc-bits", "16"]) == 0
+        assert train.main(["--data", folder, "--acc-bits", "16", "--lr", "0.1"]) == 0
+        assert [job.recipe for job in asked] == [
+            training.MNIST_RECIPE, replace(training.MNIST_RECIPE, lr=0.1),
+        ]  # fmt: skip
+
+
+class TestFingerprint:
+    def test_is_over_all_that_makes_a_layer(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("a2q_ref", "golden"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "code.py").write_text("one")
+        monkeypatch.setattr(training, "SOURCES", tmp_path / "a2q_ref")
+        monkeypatch.setattr(golden, "__file__", str(tmp_path / "golden" / "__init__.py"))
+        seen = [training.fingerprint("a", 1)]
+        assert training.fingerprint("a", 1) == seen[0]
+        seen += [training.fingerprint("b", 1), training.fingerprint("a", 2)]
+        for name in ("a2q_ref", "golden"):
+            (tmp_path / name / "code.py").write_text("another")
+            seen.append(training.fingerprint("a", 1))
+        genuine = training.versions()
+        for name in genuine:
+            monkeypatch.setattr(training, "versions", lambda name=name: {**genuine, name: "0"})
+            seen.append(training.fingerprint("a", 1))
+        assert len(set(seen)) == len(seen) == 8
 
 
 class TestCommandLine:

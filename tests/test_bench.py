@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from a2q_ref import bench
 from a2q_ref.bench import PLAIN, Case, Setting
+from a2q_ref.scheme import Method, Scheme
 from sim import cli
 
 pytestmark = pytest.mark.torch
@@ -126,6 +128,99 @@ def test_ratios_are_of_the_same_round(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [r.ratio for r in results] == [1.0, 1.5, 1.5, 1.5, 1.5]
     assert results[0].microseconds == 1e8
     assert torch.get_num_threads() == threads
+
+
+def test_medians_are_over_the_rounds_and_a_round_repeats_what_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    makers = {name: bench.contestants(True)[name] for name in OURS[:2]}
+    monkeypatch.setattr(bench, "contestants", lambda compiled: makers)
+    plain, ours = iter([4e-3, 2e-3, 3e-3, 1.0, 2.0, 6.0]), iter([6.0, 4.0, 6.0])
+    repeated: list[int] = []
+    ticks: list[str] = []
+
+    def seconds(step: bench.Step, repeats: int, setting: Setting) -> float:
+        repeated.append(repeats)
+        return next(plain if isinstance(step.weights, bench.PlainQat) else ours)
+
+    monkeypatch.setattr(bench, "_seconds", seconds)
+    results = bench.measure(TINY[0], EAGER, 3, lambda: ticks.append(""))
+    assert [(r.microseconds, r.ratio) for r in results] == [(2e6, 1.0), (6e6, 2.0)]
+    assert repeated == [1] * 3 + [3] * 2 * 3  # 5 ms of steps that take 2 ms
+    assert len(ticks) == 3
+
+
+def test_nobody_always_comes_after_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "brevitas_is_there", lambda: False)
+    ran: list[bench.Step] = []
+    monkeypatch.setattr(bench, "_seconds", lambda step, *_: ran.append(step) or 1.0)
+    bench.measure(TINY[0], EAGER, 4, lambda: None)
+    rounds = [tuple(ran[first : first + len(OURS)]) for first in range(3, len(ran), len(OURS))]
+    assert len(set(rounds)) == len(rounds) == 4
+    assert len({frozenset(order) for order in rounds}) == 1
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_time_is_of_one_step_and_a_gpu_is_waited_for(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[str] = []
+    clock = iter([10.0, 16.0])
+    watch = SimpleNamespace(perf_counter=lambda: log.append("clock") or next(clock))
+    monkeypatch.setattr(bench, "time", watch)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: log.append("wait"))
+    assert bench._seconds(lambda: log.append("step"), 3, Setting(device, None, False)) == 2.0
+    wait = ["wait"] * (device == "cuda")
+    assert log == [*wait, "clock", "step", "step", "step", *wait, "clock"]
+
+
+def test_settings_are_every_place_eager_and_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    places = ["cpu, 1 thread", "cpu, 3 threads", "cuda"]
+    assert [setting.name for setting in bench.settings(compiled=False)] == places
+    assert [setting.name for setting in bench.settings(compiled=True)] == [
+        name for place in places for name in (place, f"{place}, compiled")
+    ]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert bench.settings(compiled=False) == [EAGER]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_compiled_setting_compiles_whole_graphs(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, bool]] = []
+    monkeypatch.setattr(torch, "compile", lambda f, **options: asked.append(options) or f)
+    bench.steps(TINY[2], Setting("cpu", 1, compiled))
+    assert asked == [{"fullgraph": True}] * len(OURS) * compiled
+
+
+@pytest.mark.parametrize("names", WITHOUT_AND_WITH, indirect=True)
+def test_every_contestant_is_what_it_is_called(names: list[str]) -> None:
+    steps = bench.steps(TINY[0], EAGER)
+    made = {name: steps[name].weights for name in names}
+    assert isinstance(made[PLAIN], bench.PlainQat)
+    assert [made[name].quantizer.scheme for name in OURS[1:]] == [
+        Scheme(Method.BASELINE),
+        Scheme(Method.A2Q, acc_bits=16),
+        Scheme(Method.A2Q, acc_bits=20),
+        Scheme(Method.A2Q_PLUS, acc_bits=16),
+    ]
+    for name, quantizer in zip(
+        names[len(OURS) :],
+        (
+            "Int8WeightPerChannelFloat",
+            "Int8AccumulatorAwareWeightQuant",
+            "Int8AccumulatorAwareZeroCenterWeightQuant",
+        ),
+        strict=False,
+    ):
+        used = made[name].layer.weight_quant.quant_injector
+        assert used.__name__ == quantizer
+        assert name.endswith("plain") or used.accumulator_bit_width == 16
+        assert made[name].layer.weight.equal(made[PLAIN].v)
 
 
 def test_says_why_nothing_was_compiled(

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from rich.console import Console
 
-from a2q_ref import data, jobs
-from a2q_ref.experiments import main, plots, studies
+from a2q_ref import data, jobs, training
+from a2q_ref.experiments import main, plots, studies, tables
 from a2q_ref.pool import Tick
-from a2q_ref.scheme import Method, Rounding, Scheme
-from a2q_ref.training import Recipe
+from a2q_ref.scheme import Bias, Method, Rounding, Scheme
+from a2q_ref.training import MNIST_RECIPE, Recipe
 from golden.integer import Format
 from golden.layer import QuantLayer
 from sim import cli
@@ -204,6 +207,30 @@ class TestOverflow:
             wide = whole.point("overflow", series, 24)
             assert wide["overflow_rate"]["max"] == wide["error"]["max"] == 0
 
+    def test_every_order_of_every_seed_is_another(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        layer = QuantLayer(
+            np.arange(64)[None], 8, Format(8, signed=False), trained_acc_bits=16,
+            multiplier=np.array([1]), bias=np.array([0]),
+        )  # fmt: skip
+        seen: dict[tuple[int, ...], None] = {}
+        run = studies.run
+
+        def note(spec: Any, weights: Any, values: Any) -> Any:
+            seen[tuple(weights[0].tolist())] = None
+            return run(spec, weights, values)
+
+        monkeypatch.setattr(studies, "run", note)
+        monkeypatch.setattr(studies, "AT_ONCE", 1 << 20)
+        in_order = tuple(range(64))
+        for series, orders in (("saturate", 1), ("saturate, random orders", 2 * 2)):
+            seen.clear()
+            for seed in (0, 1, 0):
+                job = jobs.Job(None, Recipe(seed=seed), Scheme(Method.BASELINE))
+                studies.played(studies.Point(series, 20, job.scheme), job, layer)
+            assert len(seen) == orders
+            assert all(tuple(sorted(order)) == in_order for order in seen)
+            assert (in_order in seen) == (orders == 1)
+
     def test_a2q_never_overflows_and_says_where_it_ends(self, whole: Whole) -> None:
         for acc_bits in (12, 16, 17, 24):
             found = whole.point("overflow", "A2Q", acc_bits)
@@ -259,6 +286,392 @@ class TestRecipes:
         for epochs in ("3", "4"):
             assert main.main(["a2q-plus", *TINY, "--epochs", epochs]) == 0
         assert len(trained) == 2 * 2 * 2 * 2
+
+
+OTHER_RECIPES = [
+    replace(Recipe(), **{name: value})
+    for name, value in {
+        "epochs": 7, "batch": 7, "seed": 7, "lr": 0.7, "penalty_weight": 0.7, "weight_decay": 0.7,
+        "device": "cuda",
+    }.items()
+]  # fmt: skip
+OTHER_SCHEMES = [
+    Scheme(Method.A2Q_PLUS, acc_bits=16, rounding=Rounding.TOWARD_ZERO),
+    Scheme(acc_bits=16, weight_bits=7),
+    Scheme(acc_bits=16, inputs=Format(7, signed=False)),
+    Scheme(acc_bits=16, inputs=Format(8, signed=True)),
+    Scheme(acc_bits=16, inputs=Format(8, signed=True), weight_bits=7),
+    Scheme(acc_bits=17),
+    Scheme(acc_bits=16, rounding=Rounding.HALF_WAY),
+    Scheme(acc_bits=16, bias=Bias.INSIDE),
+]
+JOB = jobs.Job(None, Recipe(), Scheme(acc_bits=16))
+FINISHED = QuantLayer(
+    np.array([[127, -128, *[0] * 62]]), 8, Format(8, signed=False), 16, acc_bias=np.array([0]),
+    origin={**training._question(JOB.recipe, JOB.scheme, data.load()), "loss_spread": 0.1},
+)  # fmt: skip
+
+
+class TestJobs:
+    def test_a_name_has_all_that_a_layer_depends_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def dataset(folder: Path | None, bits: int) -> SimpleNamespace:
+            train, test = str(folder).split("-")
+            parts = {"train": train, "test": test}
+            return SimpleNamespace(
+                **{part: SimpleNamespace(origin={"of": name}) for part, name in parts.items()}
+            )
+
+        monkeypatch.setattr(jobs, "dataset", dataset)
+        mine, *others = (replace(JOB, data=Path(name)) for name in ("my-own", "my-x", "x-own"))
+        found = [mine, *others]
+        found += [replace(mine, recipe=recipe) for recipe in OTHER_RECIPES]
+        found += [replace(mine, scheme=scheme) for scheme in OTHER_SCHEMES]
+        keys = {job.path().stem.rpartition("-")[2] for job in found}
+        assert len(keys) == len(found) == 3 + len(fields(Recipe)) + len(fields(Scheme)) + 2
+
+    def test_a_float_start_depends_on_all_but_penalty_and_scheme(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        starts: list[Any] = []
+        layers: list[Any] = []
+        made = SimpleNamespace(layer=SimpleNamespace(save=lambda path: None))
+        monkeypatch.setattr(jobs, "_images", lambda *what: what)
+        monkeypatch.setattr(jobs, "train_float", lambda *what: starts.append(what) or len(starts))
+        monkeypatch.setattr(jobs, "train_layer", lambda *what: layers.append(what) or made)
+        own, penalty = replace(JOB, data=tmp_path), replace(Recipe(), penalty_weight=0.7)
+        shared = replace(own, recipe=penalty, scheme=OTHER_SCHEMES[0])
+        alone = [own, *(replace(own, recipe=recipe) for recipe in OTHER_RECIPES)]
+        alone = [job for job in alone if job.recipe != penalty]
+        alone.append(replace(own, scheme=Scheme(acc_bits=16, inputs=Format(7, signed=False))))
+        for job in [shared, *alone]:
+            jobs.train(jobs._Task(job, tmp_path), print)
+        images = [(tmp_path, job.scheme.inputs.bits, job.recipe.device) for job in alone]
+        assert starts == [
+            (replace(job.recipe, penalty_weight=0), of)
+            for job, of in zip(alone, images, strict=True)
+        ]
+        assert layers == [
+            (job.recipe, job.scheme, of, number, print)
+            for job, of, number in zip(
+                [shared, *alone], images[:1] + images, [1, *range(1, len(alone) + 1)], strict=True
+            )
+        ]
+
+    @pytest.mark.usefixtures("desk")
+    def test_jobs_of_the_same_images_and_start_come_together(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def keep(tasks: Sequence[jobs._Task], workers: int, console: Console) -> None:
+            for task in tasks:
+                order.append((task.job.scheme.inputs.bits, task.job.recipe.seed))
+                FINISHED.save(task.path)
+
+        order: list[tuple[int, int]] = []
+        monkeypatch.setattr(jobs, "_train_all", keep)
+        asked = [
+            jobs.Job(None, Recipe(seed=seed), Scheme(acc_bits=acc_bits, inputs=Format(bits, False)))
+            for acc_bits in (14, 15)
+            for seed in (1, 0)
+            for bits in (3, 8, 4)
+        ]
+        assert list(jobs.run(asked * 2, 1, Console(), fresh=False)) == asked
+        assert order == [(bits, seed) for bits in (8, 4, 3) for seed in (0, 0, 1, 1)]
+
+    @pytest.mark.usefixtures("desk")
+    def test_a_kept_layer_is_believed_by_what_it_says_and_holds(self) -> None:
+        paths = {JOB: JOB.path()}
+        FINISHED.save(paths[JOB])
+        assert list(jobs._finished(paths)) == [JOB]
+        wrong: list[dict[str, Any]] = [
+            {"weights": np.array([[127, -128]])},
+            {"weights": np.array([[127, 2, *[0] * 62]])},  # 129 * 255 > 2^15 - 1
+            {"acc_bias": np.array([383])},  # 127 * 255 + 383 = 2^15
+            {"weight_bits": 9},
+            {"inputs": Format(7, signed=False)},
+        ]
+        for name in FINISHED.origin:
+            wrong.append({"origin": {k: v for k, v in FINISHED.origin.items() if k != name}})
+        for changes in wrong:
+            replace(FINISHED, **changes).save(paths[JOB])
+            assert jobs._finished(paths) == {}
+
+
+Values = Mapping[str, Sequence[float]]
+
+
+def rows(names: str, points: Mapping[float, Sequence[Sequence[float]]]) -> dict[float, Values]:
+    """Name what was measured at each place."""
+    return {x: dict(zip(names.split(), row, strict=True)) for x, row in points.items()}
+
+
+def results(
+    series: Mapping[str, Mapping[float, Values]], *refused: tuple[str, float]
+) -> studies.Results:
+    made = (studies.Row(name, x, row) for name, line in series.items() for x, row in line.items())
+    return studies.Results(
+        tuple(made), tuple(studies.Point(name, x, None, "why") for name, x in refused)
+    )
+
+
+MEASURES = "accuracy sparsity l1_norm l1_bound"
+TWO_METHODS = results(
+    {
+        "A2Q": rows(
+            MEASURES,
+            {
+                16: ([0.9], [0.125], [126], [127]), 14: ([0.85], [0.2], [30], [32]),
+                12: ([0.8], [0.3], [7], [8]), 10: ([0.4, 0.6], [0.7], [4, 5], [5]),
+            },
+        ),
+        "A2Q+": rows(
+            MEASURES,
+            {
+                10: ([0.7], [0.6], [7], [8]), 12: ([0.85], [0.4], [14], [16]),
+                14: ([0.85], [0.25], [62], [64]), 16: ([0.86, 0.9], [0.1], [1234.5], [2e3]),
+                9: ([0.5], [0.9], [3], [4]),
+            },
+        ),
+    },
+    ("A2Q", 9), ("A2Q", 8), ("A2Q+", 8), ("another", 3),
+)  # fmt: skip
+
+
+class TestFindings:
+    def finding(self, name: str, names: str, series: Mapping[str, Any]) -> str:
+        named = {which: rows(names, points) for which, points in series.items()}
+        return studies.STUDIES[name].finding(results(named))
+
+    def test_narrowest_is_down_to_the_first_that_falls_by_more_than_a_point(self) -> None:
+        points = {14: [[0.4, 0.6]], 13: [[0.38, 0.6]], 20: [[0.9]], 12: [[0.9]], 16: [[0.51]]}
+        found = results({"series": rows("accuracy", points)})
+        assert 0.51 - studies.ONE_POINT == 0.5
+        assert found.narrowest("series", 0.51) == 14
+        assert found.narrowest("series", 0.92) is None
+        assert found.narrowest("another", 0.51) is None
+
+    def test_of_overflow(self) -> None:
+        names = "accuracy overflow_rate exact_accuracy"
+        found = {
+            "wrap": {
+                20: ([0.94, 0.96], [0], [0.94, 0.96]), 16: ([0.945], [0.3], [0.95]),
+                12: ([0.1], [0.5], [0.95]),
+            },
+            "saturate": {
+                20: ([0.95], [0], [0]), 16: ([0.93], [0.2], [0]), 12: ([0.2], [0.4], [0]),
+            },
+            "saturate, random orders": {20: ([0.9], [0.1], [0])},
+            "A2Q": {20: ([0.95], [0], [0]), 12: ([0.92, 0.96], [0], [0])},
+        }  # fmt: skip
+        assert self.finding("overflow", names, found) == (
+            "With unlimited accumulators the baseline reaches 95.0%; within one point of that stay "
+            "wrap down to P=16, saturate down to P=20, saturate, random orders nowhere, A2Q down "
+            "to P=12. At P=12 50.0% of the baseline's results overflow, and its accuracy is 10.0% "
+            "if they wrap, 20.0% if they saturate; A2Q has 94.0%, and none of its results overflow "
+            "at any P."
+        )
+        found["A2Q"] = {20: ([0.7], [0], [0]), 16: ([0.6], [0.1, 0.25], [0])}
+        assert self.finding("overflow", names, found).endswith(
+            "A2Q nowhere. At P=16 30.0% of the baseline's results overflow, and its accuracy is "
+            "94.5% if they wrap, 93.0% if they saturate; A2Q has 60.0%, and up to 25.0% of its "
+            "results overflow at any P."
+        )
+
+    def test_of_rounding(self) -> None:
+        found = {
+            "to zero": {12: ([0.8], [0.02], [0]), 16: ([0.9], [0], [0])},
+            "half-way": {
+                12: ([0.7, 0.8], [0.5, 0.7], [0.2, 0.2]), 16: ([0.93], [0.3], [0.05]),
+            },
+        }  # fmt: skip
+        assert self.finding("rounding", "accuracy rows_over_bound rows_over_range", found) == (
+            "As trained, half-way rounding leaves 50.0% of all rows over A2Q's bound and 15.0% out "
+            "of P bits by exact range, toward zero 1.0% and 0.0%; rows out of P bits are brought "
+            "back, and then half-way is -5.0 (P=12) to +3.0 points (P=16) in accuracy beside "
+            "toward zero."
+        )
+
+    def test_of_penalty(self) -> None:
+        found = {
+            "P=12": {0.0: ([0.25], [0.9]), 0.1: ([0], [0.8])},
+            "P=16": {0.0: ([0.4, 0.6], [0.7]), 0.1: ([0.1], [0.7, 0.8])},
+        }
+        assert self.finding("penalty", "rows_asking_too_much accuracy", found) == (
+            "P=12: 25% of the rows end with t above T at lambda 0, 0% at 0.1; accuracy from 80.0% "
+            "(lambda 0.1) to 90.0% (0). "
+            "P=16: 50% of the rows end with t above T at lambda 0, 10% at 0.1; accuracy from 70.0% "
+            "(lambda 0) to 75.0% (0.1)."
+        )
+
+    def test_of_few_bits(self) -> None:
+        found = {
+            "baseline, 3 bits": {13: [[0.88, 0.92]]},
+            "baseline, 4 bits": {15: [[0.95]]},
+            "A2Q, 3 bits": {8: [[0.895]], 9: [[0.91]]},
+            "A2Q+, 3 bits": {9: [[0.88]]},
+            "A2Q, 4 bits": {9: [[0.96]], 10: [[0.93]]},
+            "A2Q+, 4 bits": {10: [[0.96]], 9: [[0.945]]},
+        }
+        assert self.finding("few-bits", "accuracy", found) == (
+            "With M=N=3 the baseline reaches 90.0%, and its data types need P=13; within one point "
+            "of that stay A2Q down to P=8, A2Q+ nowhere. "
+            "With M=N=4 the baseline reaches 95.0%, and its data types need P=15; within one point "
+            "of that stay A2Q nowhere, A2Q+ down to P=9."
+        )
+
+    def test_of_a2q_plus(self) -> None:
+        assert studies.STUDIES["a2q-plus"].finding(TWO_METHODS) == (
+            "A2Q+ is more accurate than A2Q at 2 of 4 widths, most at P=10 (+20.0 points, 50.0% to "
+            "70.0%), where its longest row has an L1 norm of 7.0 in place of 4.5; least at P=16 "
+            "(-2.0 points)."
+        )
+
+
+TWO_SEEDS = studies.Question(None, Recipe(), 2)
+
+
+class TestTables:
+    def test_a_table_line_by_line(self) -> None:
+        out = StringIO()
+        study = studies.STUDIES["a2q-plus"]
+        Console(file=out, width=80).print(tables.table(study, TWO_SEEDS, TWO_METHODS))
+        assert [line.rstrip() for line in out.getvalue().splitlines()] == [
+            "A2Q and A2Q+: means over 2 seeds",
+            "",
+            "    accuracy accuracy sparsity sparsity",
+            "         A2Q     A2Q+      A2Q     A2Q+ L1 norm  L1 norm",
+            "  P        %        %        %        %     A2Q     A2Q+",
+            " ───────────────────────────────────────────────────────",
+            " 16     90.0     88.0     12.5     10.0     126 1.23e+03",
+            " 14     85.0     85.0     20.0     25.0      30       62",
+            " 12     80.0     85.0     30.0     40.0       7       14",
+            " 10     50.0     70.0     70.0     60.0     4.5        7",
+            "  9        -     50.0        -     90.0       -        3",
+            "",
+        ]
+
+    def test_columns_are_what_their_headings_say(self) -> None:
+        measures = {
+            "overflow": "overflow_rate", "error": "error", "accuracy": "accuracy",
+            "over bound": "rows_over_bound", "over range": "rows_over_range",
+            "sparsity": "sparsity", "t > T": "rows_asking_too_much", "loss": "final_loss",
+            "L1 norm": "l1_norm",
+        }  # fmt: skip
+        series = {"baseline": "saturate", "saturate shuffled": "saturate, random orders"}
+        series |= {
+            f"{b} bits {name}": f"{name}, {b} bits" for b in "34" for name in ("A2Q", "A2Q+")
+        }
+        for study in studies.STUDIES.values():
+            headings = [heading.replace("\n", " ") for heading, _, _ in study.columns]
+            assert len(set(headings)) == len(headings) >= 6
+            for heading, (_, which, measure) in zip(headings, study.columns, strict=True):
+                what = next(words for words in measures if heading.startswith(f"{words} "))
+                whose = heading.removeprefix(f"{what} ")
+                assert (which, measure) == (series.get(whose, whose), measures[what])
+
+    def test_csv_has_mean_and_ends_of_every_measure(self, tmp_path: Path) -> None:
+        tables.write(studies.STUDIES["a2q-plus"], TWO_SEEDS, TWO_METHODS, tmp_path)
+        lines = (tmp_path / "a2q-plus.csv").read_text(encoding="utf-8").splitlines()
+        assert lines[0].split(",") == ["series", "P"] + [
+            f"{measure}_{which}" for measure in MEASURES.split() for which in ("mean", "min", "max")
+        ]
+        assert lines[4] == "A2Q,10,0.5,0.4,0.6,0.7,0.7,0.7,4.5,4,5,5.0,5,5"
+
+    def test_captions(self) -> None:
+        a2q_plus, few_bits = studies.STUDIES["a2q-plus"], studies.STUDIES["few-bits"]
+        assert tables.caption(a2q_plus, TWO_SEEDS) == (
+            "digits, 64 inputs, 10 classes; M = N = 8, unsigned inputs; "
+            "lines: mean, bands: min to max over 2 seeds"
+        )
+        assert tables.caption(few_bits, replace(TWO_SEEDS, seeds=1)) == (
+            "digits, 64 inputs, 10 classes; lines: mean, bands: min to max over 1 seed"
+        )
+
+
+def drawn(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    """Return x and y of the lines that have a name."""
+    return {
+        line.get_label(): (list(line.get_xdata()), pytest.approx(list(line.get_ydata())))
+        for line in axes.lines
+        if not line.get_label().startswith("_")
+    }
+
+
+class TestPlots:
+    def test_lines_are_means_and_bands_their_ends(self) -> None:
+        figure = plots._figure(studies.STUDIES["a2q-plus"], TWO_METHODS, "a caption")
+        accuracy, sparsity, norm = figure.axes
+        p, plus_p = [10, 12, 14, 16], [9, 10, 12, 14, 16]
+        assert drawn(accuracy) == {
+            "A2Q+": (plus_p, [50, 70, 85, 85, 88]), "A2Q": (p, [50, 80, 85, 90]),
+        }  # fmt: skip
+        assert drawn(sparsity)["A2Q"] == (p, [70, 30, 20, 12.5])
+        assert drawn(norm) == {
+            "A2Q+": (plus_p, [3, 7, 14, 62, 1234.5]), "A2Q": (p, [4.5, 7, 30, 126]),
+        }  # fmt: skip
+        thin = [list(line.get_ydata()) for line in norm.lines if line.get_linewidth() < 1]
+        assert thin == [[4, 8, 16, 64, 2e3], [5, 8, 32, 127]]
+        _, band = accuracy.collections
+        corners = band.get_paths()[0].vertices.round(9).tolist()
+        ends = [sorted({y for x, y in corners if x == place}) for place in p]
+        assert ends == [[40, 60], [80], [85], [90]]
+        assert [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes] == [
+            "Accuracy", "Weights that are zero", "L1 norm, longest row"
+        ]  # fmt: skip
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["A2Q", "A2Q+"]
+        assert {axes.get_xlabel() for axes in figure.axes} == {"accumulator width P (bits)"}
+        assert [text.get_text() for text in figure.texts] == ["A2Q and A2Q+", "a caption"]
+        for axes in figure.axes:
+            (shade,) = axes.patches
+            assert (shade.get_x(), shade.get_width()) == (7.5, 2)
+
+    def test_the_bound_of_the_data_types_is_marked(self) -> None:
+        row = {"accuracy": [0.5], "sparsity": [0.25]}
+        found = {f"{name}, {b} bits": {b + 5: row} for name in ("A2Q", "A2Q+") for b in (3, 4)}
+        found |= {f"baseline, {b} bits": {2 * b + 7: row} for b in (3, 4)}
+        figure = plots._figure(studies.STUDIES["few-bits"], results(found), "")
+        for axes, bound in zip(figure.axes, (13, 13, 15, 15), strict=True):
+            (mark,) = (line for line in axes.lines if line.get_label().startswith("_"))
+            assert list(mark.get_xdata()) == [bound, bound]
+            assert drawn(axes)["baseline at its data type bound"][0] == [bound]
+            assert not axes.patches
+
+    def test_lambdas_stand_side_by_side(self) -> None:
+        names = "rows_asking_too_much accuracy final_loss loss_spread"
+        line = rows(names, {x: ([0.5], [0.25], [2], [1]) for x in (0.1, 0.0, 1e-5)})
+        found = results({f"P={acc_bits}": line for acc_bits in (12, 14, 16)})
+        for axes in plots._figure(studies.STUDIES["penalty"], found, "").axes:
+            assert drawn(axes)["P = 14"][0] == [0, 1, 2]
+            assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1e-05", "0.1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "question", "names", "rest"),
+    [
+        ("", (None, Recipe(epochs=1200), 3), NAMES, (jobs.default_workers(), False)),
+        (
+            "rounding penalty --seeds 2 --epochs 7 --workers 5 --fresh",
+            (None, Recipe(epochs=7), 2), ["rounding", "penalty"], (5, True),
+        ),
+        ("few-bits --data x --workers 1", (Path("x"), MNIST_RECIPE, 3), ["few-bits"], (1, False)),
+    ],
+)  # fmt: skip
+def test_arguments_reach_the_jobs(
+    arguments: str, question: tuple[Any, ...], names: Sequence[str], rest: tuple[int, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def stop(wanted: list[jobs.Job], workers: int, console: Console, *, fresh: bool) -> None:
+        asked.extend([set(wanted), (workers, fresh)])
+        raise KeyboardInterrupt
+
+    asked: list[Any] = []
+    monkeypatch.setattr(jobs, "run", stop)
+    monkeypatch.setattr(studies, "inputs_of", lambda question: 64)
+    assert main.main(arguments.split()) == 130
+    every = [studies.STUDIES[name].jobs(studies.Question(*question)) for name in names]
+    assert asked == [set().union(*every), rest]
+    assert {(job.data, job.recipe.seed) for job in asked[0]} == {
+        (question[0], seed) for seed in range(question[2])
+    }
 
 
 @pytest.mark.usefixtures("desk")

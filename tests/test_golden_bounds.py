@@ -124,6 +124,65 @@ def test_refuses_a_start(start: IntArray, message: str) -> None:
         bounds.row_bits(np.array([[1], [1]]), Format(4, signed=True), start=start)
 
 
+@pytest.mark.parametrize(
+    ("weights", "inputs", "bits", "norm"),
+    [
+        (np.array([[100]], np.int8), Format(4, signed=False), 12, 100),
+        (np.array([[-128]], np.int8), Format(8, signed=True), 16, 128),
+        (np.array([[127, 127]], np.int8), Format(1, signed=False), 9, 254),
+        (np.array([[200]], np.uint8), Format(4, signed=False), 13, 200),
+        (np.array([[200]], np.int16), Format(8, signed=False), 17, 200),
+    ],
+)
+def test_weights_of_narrow_types_are_exact(
+    weights: IntArray, inputs: Format, bits: int, norm: int
+) -> None:
+    assert bounds.row_bits(weights, inputs) == [bits]
+    assert bounds.l1_norm(weights) == [norm]
+    low, high = (end @ weights[0].astype(int) for end in bounds.worst_case_inputs(weights, inputs))
+    assert (low, high) == bounds.exact_range(weights, inputs)
+
+
+OF_ROWS = [bounds.l1_norm] + [
+    lambda weights, bound=bound: bound(weights, Format(1, signed=False))
+    for bound in (bounds.worst_case_inputs, bounds.exact_range, bounds.row_bits, bounds.layer_bits)
+]
+
+
+@pytest.mark.parametrize("bound", OF_ROWS)
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.array([[1.0]]), "weights must be integers, got dtype float64"),
+        (np.array([1]), "weights must be a 2-dimensional array"),
+        (np.zeros((1, 0), int), "weights must be a 2-dimensional array with elements"),
+        (np.array([[2**63]], np.uint64), "weights must fit signed 63-bit integers"),
+        (
+            np.array([[1, -(2**61)]]),
+            r"^sums of 2 products of weights up to 2305843009213693952 and inputs up to 1 "
+            r"must stay below 2\^62$",
+        ),
+    ],
+)
+def test_refuses_rows(bound: Callable[[IntArray], object], weights: IntArray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bound(weights)
+
+
+def test_the_largest_rows_are_exact() -> None:
+    most = 2**61 - 1
+    rows = np.array([[most, most], [-most, -most]])
+    assert bounds.l1_norm(rows).tolist() == [2 * most, 2 * most]
+    low, high = bounds.exact_range(rows, Format(1, signed=False))
+    assert (low.tolist(), high.tolist()) == ([0, -2 * most], [2 * most, 0])
+    for inputs, factor in ((Format(8, signed=False), 255), (Format(8, signed=True), 128)):
+        widest = (2**62 - 1) // factor
+        low, high = bounds.exact_range(np.array([[-widest]]), inputs)
+        assert max(-int(low[0]), int(high[0])) == factor * widest
+        with pytest.raises(InputError, match=f"and inputs up to {factor} must stay below"):
+            bounds.exact_range(np.array([[-widest - 1]]), inputs)
+
+
 @pytest.mark.parametrize("acc_bits", [1, 0, -7])
 @pytest.mark.parametrize("bound", [bounds.a2q_max_l1_norm, bounds.a2q_plus_max_l1_norm])
 def test_norm_bounds_of_no_accumulator_are_refused(
@@ -210,7 +269,7 @@ def test_a2q_at_its_very_bound(inputs: Format, acc_bits: int) -> None:
         assert bounds.row_bits(np.array([[-(norm + 1)]]), inputs)[0] > acc_bits
 
 
-@given(formats(), st.integers(2, 62))
+@given(formats(), st.integers(2, 61))
 def test_a2q_plus_is_tight(inputs: Format, acc_bits: int) -> None:
     half = math.floor(bounds.a2q_plus_max_l1_norm(acc_bits, inputs) / 2)
     assert bounds.row_bits(np.array([[half, -half]]), inputs)[0] <= acc_bits

@@ -597,6 +597,32 @@ def test_a_small_file_that_inflates_past_all_measure_is_refused(
         QuantLayer.load(path)
 
 
+def test_what_members_inflate_to_is_counted_together(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LAYER.save(path)
+    with zipfile.ZipFile(path) as archived:
+        total = sum(member.file_size for member in archived.infolist())
+    monkeypatch.setattr(archive, "LARGEST", total)
+    assert content(QuantLayer.load(path)) == content(LAYER)
+    monkeypatch.setattr(archive, "LARGEST", total - 1)
+    refused(QuantLayer, path, "damaged or of another kind")
+
+
+def test_two_processes_that_write_one_file_do_not_meet(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with archive.whole_file(path) as mine:
+        mine.write_bytes(b"mine")
+        monkeypatch.setattr(archive.os, "getpid", lambda: 0)
+        with archive.whole_file(path) as theirs:
+            theirs.write_bytes(b"theirs")
+            assert {mine.name[0], theirs.name[0]} == {"."}
+        assert path.read_bytes() == b"theirs"
+    assert path.read_bytes() == b"mine"
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_save_over_a_directory_leaves_nothing(path: Path) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
