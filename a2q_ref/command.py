@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from a2q_ref.pool import WorkerError
+from golden.archive import writable_file
 from golden.integer import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -63,10 +64,8 @@ def folder(text: str) -> Path:
 
 def file(text: str) -> Path:
     """Return a file that can be written; what a link points to is replaced, not the link."""
-    path = Path(text).resolve()
-    place = path if path.exists() else path.parent
-    regular = path.is_file() if path.exists() else place.is_dir()
-    if not regular or not os.access(place, os.W_OK):
+    path = writable_file(text)
+    if path is None:
         raise argparse.ArgumentTypeError(
             f"must be a regular file that can be written, got {text!r}"
         )

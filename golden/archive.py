@@ -24,6 +24,17 @@ LARGEST = 1 << 30  # bytes that a file may inflate to
 _HEADER = "header"
 
 
+def writable_file(name: str) -> Path | None:
+    """Return the path of a regular file that can be written, None where there can be none.
+
+    What a link points to is replaced, not the link.
+    """
+    path = Path(name).resolve()
+    place = path if path.exists() else path.parent
+    regular = path.is_file() if path.exists() else place.is_dir()
+    return path if regular and os.access(place, os.W_OK) else None
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file takes its place at ``path`` only if nothing went wrong."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import re
 import signal
 import sys
@@ -19,7 +18,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from golden.archive import whole_file
+from golden.archive import whole_file, writable_file
 from golden.integer import InputError, Overflow
 from golden.layer import LabelledInputs, QuantLayer
 from sim import lint, plan, report
@@ -223,10 +222,8 @@ def _writable(name: str | None) -> Path | None:
     """Return the path of a file that can be written, or refuse before any work is done."""
     if name is None:
         return None
-    path = Path(name).resolve()  # what a link points to is replaced, not the link
-    place = path if path.exists() else path.parent
-    regular = path.is_file() if path.exists() else place.is_dir()
-    if not regular or not os.access(place, os.W_OK):
+    path = writable_file(name)
+    if path is None:
         raise InputError(f"JSON must be a regular file that can be written, got {name}")
     return path
 

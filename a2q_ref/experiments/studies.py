@@ -100,6 +100,13 @@ class Results:
     def all(self, series: str, measure: str) -> list[float]:
         return [value for row in self.of(series) for value in row.values[measure]]
 
+    def gains(self, series: str, over: str) -> dict[float, float]:
+        """Return by how much a series is more accurate than another, at each place."""
+        return {
+            row.x: self.mean(series, row.x, "accuracy") - float(np.mean(row.values["accuracy"]))
+            for row in self.of(over)
+        }
+
     def narrowest(self, series: str, accuracy: float) -> float | None:
         """Return the smallest P down to which a series stays within a point of that accuracy."""
         kept = None
@@ -148,6 +155,11 @@ def _within(kept: Mapping[str, float | None]) -> str:
     """Say down to which P each series stays within a point of an accuracy just named."""
     words = (f"{name} {f'down to P={x}' if x else 'nowhere'}" for name, x in kept.items())
     return f"within one point of that stay {', '.join(words)}"
+
+
+def _extremes(values: Mapping[float, float]) -> tuple[float, float]:
+    """Return where the lowest and where the highest of the values is."""
+    return min(values, key=values.__getitem__), max(values, key=values.__getitem__)
 
 
 def inputs_of(question: Question) -> int:
@@ -244,11 +256,8 @@ def _rounding_finding(results: Results) -> str:
     def share(series: str, measure: str) -> str:
         return f"{np.mean(results.all(series, measure)):.1%}"
 
-    gains = {
-        row.x: results.mean(HALF_WAY, row.x, "accuracy") - np.mean(row.values["accuracy"])
-        for row in results.of(TOWARD_ZERO)
-    }
-    low, high = min(gains, key=gains.__getitem__), max(gains, key=gains.__getitem__)
+    gains = results.gains(HALF_WAY, TOWARD_ZERO)
+    low, high = _extremes(gains)
     return (
         f"As trained, half-way rounding leaves {share(HALF_WAY, 'rows_over_bound')} of all rows "
         f"over A2Q's bound and {share(HALF_WAY, 'rows_over_range')} out of P bits by exact range, "
@@ -272,7 +281,7 @@ def _penalty_finding(results: Results) -> str:
         first, last = LAMBDAS[0], LAMBDAS[-1]
         over = [results.mean(series, x, "rows_asking_too_much") for x in (first, last)]
         scores = {x: results.mean(series, x, "accuracy") for x in LAMBDAS}
-        low, high = min(scores, key=scores.__getitem__), max(scores, key=scores.__getitem__)
+        low, high = _extremes(scores)
         parts.append(
             f"{series}: {over[0]:.0%} of the rows end with t above T at lambda {first:g}, "
             f"{over[1]:.0%} at {last:g}; accuracy from {scores[low]:.1%} (lambda {low:g}) to "
@@ -319,11 +328,8 @@ def _a2q_plus_points(_: int) -> Iterator[Point]:
 
 
 def _a2q_plus_finding(results: Results) -> str:
-    gains = {
-        row.x: results.mean(A2Q_PLUS, row.x, "accuracy") - np.mean(row.values["accuracy"])
-        for row in results.of(A2Q)
-    }
-    best, worst = max(gains, key=gains.__getitem__), min(gains, key=gains.__getitem__)
+    gains = results.gains(A2Q_PLUS, A2Q)
+    worst, best = _extremes(gains)
     plain, plus = (results.mean(series, best, "l1_norm") for series in (A2Q, A2Q_PLUS))
     return (
         f"A2Q+ is more accurate than A2Q at {sum(gain > 0 for gain in gains.values())} of "
