@@ -22,9 +22,9 @@ module dot #(
     output reg                         overflow
 );
 
-    // The widest exact value: a product, or a sum of two partial sums.
+    // A product is formed at its own width, or at the accumulator's where that is wider.
     localparam integer PRODUCT_BITS = WEIGHT_BITS + INPUT_BITS;
-    localparam integer EXACT_BITS   = (PRODUCT_BITS > ACC_BITS) ? PRODUCT_BITS : ACC_BITS + 1;
+    localparam integer EXACT_BITS   = (PRODUCT_BITS > ACC_BITS) ? PRODUCT_BITS : ACC_BITS;
 
     // Static asserts: a false condition is a replication count of zero, which is illegal.
     localparam [0:0] SIMD_MUST_BE_POSITIVE = {(SIMD >= 1){1'b1}};
@@ -37,67 +37,56 @@ module dot #(
         SIMD_MUST_BE_POSITIVE & WEIGHT_BITS_MUST_BE_1_TO_16 & INPUT_BITS_MUST_BE_1_TO_16
         & ACC_BITS_MUST_BE_2_TO_64 & SIGNED_INPUT_MUST_BE_0_OR_1 & OVERFLOW_MUST_BE_0_OR_1;
 
-    function [EXACT_BITS-1:0] multiply;
-        input [WEIGHT_BITS-1:0] w;
-        input [INPUT_BITS-1:0]  x;
-        reg signed [EXACT_BITS-1:0] w_ext;
-        reg signed [EXACT_BITS-1:0] x_ext;
-        begin
-            w_ext = {{(EXACT_BITS-WEIGHT_BITS){w[WEIGHT_BITS-1]}}, w};
-            x_ext = {{(EXACT_BITS-INPUT_BITS){(SIGNED_INPUT == 1) & x[INPUT_BITS-1]}}, x};
-            multiply = w_ext * x_ext;
-        end
-    endfunction
-
-    function [EXACT_BITS-1:0] add;
-        input [ACC_BITS-1:0] a;
-        input [ACC_BITS-1:0] b;
-        reg [EXACT_BITS-1:0] a_ext;
-        reg [EXACT_BITS-1:0] b_ext;
-        begin
-            a_ext = {{(EXACT_BITS-ACC_BITS){a[ACC_BITS-1]}}, a};
-            b_ext = {{(EXACT_BITS-ACC_BITS){b[ACC_BITS-1]}}, b};
-            add = a_ext + b_ext;
-        end
-    endfunction
-
-    // The one place that decides what overflow is and what becomes of it: {did not fit, value}.
-    function [ACC_BITS:0] narrow;
-        input [EXACT_BITS-1:0] exact;
-        reg sign;
-        reg fits;
-        begin
-            sign = exact[EXACT_BITS-1];
-            fits = exact[EXACT_BITS-1:ACC_BITS-1] == {(EXACT_BITS-ACC_BITS+1){sign}};
-            if (fits || OVERFLOW == 0)
-                narrow = {~fits, exact[ACC_BITS-1:0]};
-            else
-                narrow = {1'b1, sign, {(ACC_BITS-1){~sign}}};
-        end
+    // The one place that decides what becomes of a value that does not fit.
+    function [ACC_BITS-1:0] held;
+        input [ACC_BITS-1:0] wrapped;
+        input                fits;
+        input                sign; // of the exact value
+        held = (fits || OVERFLOW == 0) ? wrapped : {sign, {(ACC_BITS-1){~sign}}};
     endfunction
 
     integer lane;
     integer stride;
-    reg [SIMD*ACC_BITS-1:0] nodes; // the node whose leftmost leaf is lane i sits in place i
-    reg unfit;
+    integer right;
+    reg [(SIMD+1)*ACC_BITS-1:0] nodes; // that whose leftmost leaf is lane i is in place i
+    reg signed [EXACT_BITS-1:0] w;
+    reg signed [EXACT_BITS-1:0] x;
+    reg [EXACT_BITS-1:0]        product;
+    reg [ACC_BITS-1:0]          a;
+    reg [ACC_BITS-1:0]          b;
+    reg [ACC_BITS-1:0]          wrapped;
+    reg [ACC_BITS-1:0]          spill;  // negative: the exact value does not fit
+    reg [ACC_BITS-1:0]          spills; // negative: one of them did not
 
     always @* begin
-        overflow = 1'b0;
+        spills = {ACC_BITS{1'b0}};
         for (lane = 0; lane < SIMD; lane = lane + 1) begin
-            {unfit, nodes[lane*ACC_BITS +: ACC_BITS]} =
-                narrow(multiply(weights[lane*WEIGHT_BITS +: WEIGHT_BITS],
-                                inputs[lane*INPUT_BITS +: INPUT_BITS]));
-            overflow = overflow | unfit;
+            w = {{(EXACT_BITS-WEIGHT_BITS){weights[lane*WEIGHT_BITS + WEIGHT_BITS-1]}},
+                 weights[lane*WEIGHT_BITS +: WEIGHT_BITS]};
+            x = {{(EXACT_BITS-INPUT_BITS){(SIGNED_INPUT == 1)
+                                          & inputs[lane*INPUT_BITS + INPUT_BITS-1]}},
+                 inputs[lane*INPUT_BITS +: INPUT_BITS]};
+            product = w * x;
+            spill = {ACC_BITS{product[EXACT_BITS-1:ACC_BITS-1]
+                              != {(EXACT_BITS-ACC_BITS+1){product[EXACT_BITS-1]}}}};
+            nodes[lane*ACC_BITS +: ACC_BITS] =
+                held(product[ACC_BITS-1:0], $signed(spill) >= 0, product[EXACT_BITS-1]);
+            spills = spills | spill;
         end
-        for (stride = 1; stride < SIMD; stride = 2*stride)
-            for (lane = 0; lane + stride < SIMD; lane = lane + 2*stride) begin
-                {unfit, nodes[lane*ACC_BITS +: ACC_BITS]} =
-                    narrow(add(nodes[lane*ACC_BITS +: ACC_BITS],
-                               nodes[(lane+stride)*ACC_BITS +: ACC_BITS]));
-                overflow = overflow | unfit;
+        nodes[SIMD*ACC_BITS +: ACC_BITS] = addend;
+        for (stride = 1; stride < 2*SIMD; stride = 2*stride)
+            for (lane = 0; lane == 0 || lane + stride < SIMD; lane = lane + 2*stride) begin
+                right = (stride < SIMD) ? lane + stride : SIMD;
+                a = nodes[lane*ACC_BITS +: ACC_BITS];
+                b = nodes[right*ACC_BITS +: ACC_BITS];
+                wrapped = a + b;
+                spill = (a ^ wrapped) & (b ^ wrapped); // the sign that neither a nor b has
+                nodes[lane*ACC_BITS +: ACC_BITS] =
+                    held(wrapped, $signed(spill) >= 0, a[ACC_BITS-1]);
+                spills = spills | spill;
             end
-        {unfit, sum} = narrow(add(addend, nodes[ACC_BITS-1:0]));
-        overflow = overflow | unfit;
+        sum = nodes[ACC_BITS-1:0];
+        overflow = $signed(spills) < 0;
     end
 
 endmodule

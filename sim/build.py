@@ -1,25 +1,19 @@
-"""Builds of a unit, kept by the content of everything that goes into them.
-
-The key is a hash of the sources, the parameters, the flags and the tool versions, so an edit, an
-upgrade or another width each gets a build of its own, and nothing is ever built twice.
-"""
+"""Builds of a unit that cocotb runs, kept by the content of everything that goes into them."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from sim.paths import BUILD, RTL, shown
+from sim.cache import SimulationError, kept
+from sim.paths import RTL, shown
 from sim.process import run_logged
+from sim.runtime import runtime
 from sim.tools import Simulator
 
 FLAGS: dict[str, list[str]] = {
@@ -32,15 +26,19 @@ FLAGS: dict[str, list[str]] = {
         "unique",
         "--x-initial",
         "unique",
+        "--no-public-flat-rw",
+        "--public-params",
     ],
     "icarus": [],
 }
 LIMIT_S = 900
 _FAR_FUTURE = 4102444800  # 2100-01-01: newer than any makefile
 
-
-class SimulationError(Exception):
-    """A build or a run did not come to a result; the message says why and where its log is."""
+# cocotb's runner asks for every signal, which keeps the simulator from optimising any.
+_PUBLIC = """\
+`verilator_config
+public_flat_rw -module "{top}" -port "*"
+"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,6 @@ def build(
 ) -> Build:
     """Return a build of module ``top`` from the Verilog files in ``rtl``, made if there is none.
 
-    Safe when several processes ask for the same build at once: one makes it, the others wait.
     Errors: SimulationError if the sources do not build.
     """
     sources = sorted(rtl.glob("*.v"))
@@ -70,47 +67,50 @@ def build(
     flags = list(FLAGS[simulator.name])
     if traced == "waves.fst" and simulator.name == "verilator":
         flags.append("--trace-fst")
-    tools = {"simulator": simulator.version, "cocotb": version("cocotb"), "python": sys.version}
-    key = _hash(
-        {
-            **tools, "top": top, "parameters": dict(parameters), "flags": flags, "waves": traced,
-            "sources": {source.name: source.read_text(encoding="utf-8") for source in sources},
+
+    def make(folder: Path) -> None:
+        files = list(sources)
+        if simulator.name == "verilator":
+            ports = folder / "ports.vlt"
+            ports.write_text(_PUBLIC.format(top=top), encoding="utf-8")
+            files.append(ports)
+            _take_objects(runtime(simulator, traced), folder)
+        job = {
+            "action": "build",
+            "simulator": simulator.name,
+            "arguments": {
+                "sources": [str(file) for file in files],
+                "hdl_toplevel": top,
+                "parameters": dict(parameters),
+                "build_args": flags,
+                "build_dir": str(folder),
+                "timescale": ["1ns", "1ps"],
+                "waves": waves,
+            },
         }
-    )  # fmt: skip
-    folder = BUILD / "sim" / f"{simulator.name}-{top}-{key}"
-    ready = Build(simulator, top, folder, traced)
-    complete = folder / "complete"
-    if complete.exists():
-        return ready
-    runtime = (
-        BUILD
-        / "sim"
-        / f"{simulator.name}-runtime-{_hash({**tools, 'flags': flags, 'waves': traced})}"
-    )
-    with _locked(folder), _locked(runtime) if _lacks(runtime) else contextlib.nullcontext():
-        if not complete.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            _take_runtime(runtime, folder)
-            job = {
-                "action": "build",
-                "simulator": simulator.name,
-                "arguments": {
-                    "sources": [str(source) for source in sources],
-                    "hdl_toplevel": top,
-                    "parameters": dict(parameters),
-                    "build_args": flags,
-                    "build_dir": str(folder),
-                    "timescale": ["1ns", "1ps"],
-                    "waves": waves,
-                },
-            }
-            log = folder / "build.log"
-            if work(job, simulator, folder, log, LIMIT_S) != 0:
-                raise SimulationError(f"{top} does not build; the log is {shown(log)}")
-            _keep_runtime(folder, runtime)
-            complete.touch()
-    return ready
+        log = folder / "build.log"
+        if work(job, simulator, folder, log, LIMIT_S) != 0:
+            raise SimulationError(f"{top} does not build; the log is {shown(log)}")
+
+    content = {
+        "simulator": simulator.version, "cocotb": version("cocotb"), "python": sys.version,
+        "top": top, "parameters": dict(parameters), "flags": flags, "waves": traced,
+        "ports": _PUBLIC, "sources": contents(sources),
+    }  # fmt: skip
+    return Build(simulator, top, kept(f"{simulator.name}-{top}", content, make), traced)
+
+
+def contents(sources: Sequence[Path]) -> dict[str, str]:
+    """Return the text of each file by its name."""
+    return {source.name: source.read_text(encoding="utf-8") for source in sources}
+
+
+def _take_objects(compiled: Path, folder: Path) -> None:
+    """Put the runtime's objects into a build folder, dated so that make takes them as they are."""
+    for item in compiled.glob("*.o"):
+        copy = folder / item.name
+        copy.hardlink_to(item)
+        os.utime(copy, (_FAR_FUTURE, _FAR_FUTURE))
 
 
 def work(
@@ -122,42 +122,3 @@ def work(
     description.write_text(json.dumps(job), encoding="utf-8")
     command = [sys.executable, "-m", "sim.worker", str(description)]
     return run_logged(command, log, {**simulator.env(), **(env or {})}, folder, limit_s)
-
-
-def _hash(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-# Nearly all of a Verilator build is its runtime library, which is the same for every model that is
-# built with the same flags; so its objects are kept and put into each new build folder, dated so
-# that make takes them as they are.
-
-
-def _lacks(runtime: Path) -> bool:
-    return runtime.name.startswith("verilator") and not runtime.exists()
-
-
-def _take_runtime(runtime: Path, folder: Path) -> None:
-    for item in runtime.glob("*.o"):
-        copy = folder / item.name
-        copy.hardlink_to(item)
-        os.utime(copy, (_FAR_FUTURE, _FAR_FUTURE))
-
-
-def _keep_runtime(folder: Path, runtime: Path) -> None:
-    objects = list(folder.glob("verilated*.o"))
-    if not objects or runtime.exists():
-        return
-    partial = runtime.with_name(f".{runtime.name}.{os.getpid()}")
-    partial.mkdir()
-    for item in objects:
-        (partial / item.name).hardlink_to(item)
-    partial.rename(runtime)

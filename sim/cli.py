@@ -22,7 +22,7 @@ from golden.archive import whole_file, writable_file
 from golden.integer import InputError, Overflow
 from golden.layer import LabelledInputs, QuantLayer
 from sim import lint, plan, report
-from sim.build import SimulationError
+from sim.cache import SimulationError
 from sim.check import check
 from sim.paths import shown
 from sim.run import play

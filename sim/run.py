@@ -17,7 +17,8 @@ import numpy as np
 
 from golden import mvau as golden
 from golden.mvau import Outcome
-from sim.build import Build, SimulationError, build, work
+from sim.build import Build, build, work
+from sim.cache import SimulationError
 from sim.paths import BUILD, RTL, shown
 from sim.tools import Simulator
 from tb.case import Case

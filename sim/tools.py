@@ -46,6 +46,11 @@ class Simulator:
         }
         return kept | dict(self.environment)
 
+    @property
+    def include(self) -> Path:
+        """The folder with the C++ sources of Verilator's runtime."""
+        return Path(dict(self.environment)["VERILATOR_ROOT"]) / "include"
+
     @cache  # noqa: B019 - a handful of simulators, for the life of the process
     def writes_fst(self) -> bool:
         """Whether waves can be FST; Verilator compiles its writer, which needs two headers."""
@@ -89,10 +94,11 @@ def _verilator() -> Simulator:
         if shutil.which(tool) is None:
             raise ToolError(f"{tool} is missing: apt-get install {tool}")
     if (system := shutil.which("verilator")) is not None:
-        text = _version_of([system, "--version"])
+        text = _line_of([system, "--version"])
         found = verilator_version(text)
         if found and found >= OLDEST_VERILATOR:
-            return Simulator("verilator", text)
+            home = _line_of([system, "--getenv", "VERILATOR_ROOT"])
+            return Simulator("verilator", text, (("VERILATOR_ROOT", home),))
         wanted = ".".join(
             f"{part:03}" if i else str(part) for i, part in enumerate(OLDEST_VERILATOR)
         )
@@ -118,10 +124,10 @@ def _verilator() -> Simulator:
 def _icarus() -> Simulator:
     if (path := shutil.which("iverilog")) is None or shutil.which("vvp") is None:
         raise ToolError("iverilog is missing: apt-get install iverilog")
-    return Simulator("icarus", _version_of([path, "-V"]).removesuffix(" ()"))
+    return Simulator("icarus", _line_of([path, "-V"]).removesuffix(" ()"))
 
 
-def _version_of(command: list[str]) -> str:
+def _line_of(command: list[str]) -> str:
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):

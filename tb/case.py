@@ -43,24 +43,20 @@ class Case:
     stimuli: tuple[Stimulus, ...]
     stalls: dict[str, str] = field(default_factory=dict)  # stream -> pattern; never where not named
     seed: int = 1
-    reset_after: int | None = None  # weight beats after which a reset cuts in; then all is played
+    reset_after: int | None = None  # cycles of play after which a reset cuts in; then all is played
 
     FORMAT = "a2q-case"
-    VERSION = 1
+    VERSION = 2
 
     def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise InputError(f"unit must be {' or '.join(UNITS)}, got {self.unit!r}")
-        if self.unit == "mac" and (self.spec.pe, self.spec.simd) != (1, 1):
-            raise InputError(
-                f"a mac must have PE=1 SIMD=1, got PE={self.spec.pe} SIMD={self.spec.simd}"
-            )
+        require_unit(self.unit, self.spec)
         if not re.fullmatch(r"\w{1,64}", self.layer, re.ASCII):
             raise InputError(
                 f"layer must be 1 to 64 letters, digits or underscores, got {self.layer!r}"
             )
         if not self.stimuli:
             raise InputError("a case must have at least one stimulus, got none")
+        checked = []
         for stimulus in self.stimuli:
             if not isinstance(stimulus.family, str) or not re.fullmatch(
                 r"[\w ]{1,64}", stimulus.family, re.ASCII
@@ -68,17 +64,20 @@ class Case:
                 raise InputError(
                     f"family must be 1 to 64 letters, digits or spaces, got {stimulus.family!r}"
                 )
-            mvau.checked(self.spec, self.weights, stimulus.vectors)
+            weights, vectors = mvau.checked(self.spec, self.weights, stimulus.vectors)
+            checked.append(Stimulus(stimulus.family, vectors))
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "stimuli", tuple(checked))
         if not isinstance(self.stalls, dict) or not set(self.stalls) <= set(STREAMS):
             raise InputError(f"stalls must be on {', '.join(STREAMS)}, got {self.stalls!r}")
         patterns = {stream: self.stalls.get(stream, "never") for stream in STREAMS}
         for name in patterns.values():
             StallPattern.parse(name)
         object.__setattr__(self, "stalls", patterns)
-        beats = len(self.vectors) * self.spec.total_fold
-        if self.reset_after is not None and not _is_below(self.reset_after, beats):
+        if self.reset_after is not None and not _is_below(self.reset_after, self.timeout_cycles):
             raise InputError(
-                f"reset_after must be 0 to {beats - 1} beats, got {self.reset_after!r}"
+                f"reset_after must be 0 to {self.timeout_cycles - 1} cycles, "
+                f"got {self.reset_after!r}"
             )
         if not _is_below(self.seed, 2**31):
             raise InputError(f"seed must be 0 to 2147483647, got {self.seed!r}")
@@ -109,7 +108,7 @@ class Case:
         that, since a random pattern may be unlucky.
         """
         patterns = [StallPattern.parse(name) for name in self.stalls.values()]
-        beats = len(self.vectors) * self.spec.total_fold + (self.reset_after or 0)
+        beats = len(self.vectors) * self.spec.total_fold
         for pattern in patterns:
             beats = int(beats * pattern.slowdown) + 1
         return 2 * beats + 2 * sum(pattern.delay for pattern in patterns) + 64
@@ -171,6 +170,14 @@ class Case:
             seed=data["seed"],
             reset_after=data["reset_after"],
         )
+
+
+def require_unit(unit: str, spec: MvauSpec) -> None:
+    """InputError if no unit of that name plays cases of this spec."""
+    if unit not in UNITS:
+        raise InputError(f"unit must be {' or '.join(UNITS)}, got {unit!r}")
+    if unit == "mac" and (spec.pe, spec.simd) != (1, 1):
+        raise InputError(f"a mac must have PE=1 SIMD=1, got PE={spec.pe} SIMD={spec.simd}")
 
 
 def _is_below(value: object, limit: int) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from golden import mvau
 from golden.archive import whole_file
-from golden.integer import Format, IntArray
+from golden.integer import Format, IntArray, narrow
 from tb.case import Case
 from tb.packing import rows_of_tiles, unpack, vector_of_beats
 
@@ -105,6 +105,7 @@ class Scoreboard:
         self._jobs: list[Job] = []
         self._beats: list[tuple[int, int, int | None]] = []  # data, user, last
         self._compared = 0
+        self._unlisted = 0  # mismatches beyond those that have cards
 
     @property
     def expected_beats(self) -> int:
@@ -135,6 +136,44 @@ class Scoreboard:
         self._beats.append((data, user, last))
         if len(self._beats) >= _BATCH:
             self.compare()
+
+    def compare_all(self, answer: mvau.Outcome) -> None:
+        """Compare the results of the whole case at once, in place of beats."""
+        spec, vectors = self.case.spec, self.case.vectors
+        golden = mvau.outcome(spec, self.case.weights, vectors)
+        predicted = golden.overflow & spec.observe
+        exact = mvau.matvec(self.case.weights, vectors)
+        fits = narrow(exact, spec.acc_bits, spec.overflow) == exact
+        self.out, self.overflow = answer.out, answer.overflow
+        self._compared = self.expected_beats
+
+        wrong = (answer.out != golden.out) | (answer.overflow != predicted)
+        self._unlisted = max(0, int(wrong.sum()) - MAX_CARDS)
+        for vector, row in np.argwhere(wrong)[:MAX_CARDS]:
+            fold, pe = divmod(int(row), spec.pe)
+            weights = self.case.weights[fold * spec.pe : (fold + 1) * spec.pe]
+            job = Job(int(vector) * spec.nf + fold, vectors[vector], weights)
+            trace = mvau.run(replace(spec, mh=spec.pe), weights, vectors[vector : vector + 1])
+            results = int(golden.out[vector, row]), int(answer.out[vector, row])
+            flags = int(predicted[vector, row]), int(answer.overflow[vector, row])
+            what, (expected, actual) = (
+                ("result", results) if results[0] != results[1] else ("overflow bit", flags)
+            )
+            self._record(job, fold, pe, what, expected, actual, trace, 0)
+
+        families = np.array(self._families)
+        for family in self.tallies:
+            mine = families == family
+            self.tallies[family] = Tally(
+                family,
+                vectors=int(mine.sum()),
+                results=golden.out[mine].size,
+                partial_sums=golden.out[mine].size * spec.sf * 2 * spec.simd,
+                mismatches=int(wrong[mine].sum()),
+                overflows_seen=int(answer.overflow[mine].sum()),
+                overflows_predicted=int(predicted[mine].sum()),
+                transient_predicted=int((golden.overflow & fits)[mine].sum()),
+            )
 
     def compare(self) -> None:
         """Compare all output beats that have come so far."""
@@ -224,7 +263,7 @@ class Scoreboard:
     def report(self) -> str:
         """Everything that is wrong, as text; empty if nothing is."""
         cards = [mismatch.card(self.case) for mismatch in self.mismatches[:MAX_CARDS]]
-        more = len(self.mismatches) - len(cards)
+        more = len(self.mismatches) - len(cards) + self._unlisted
         if more > 0:
             cards.append(f"... and {more} more mismatches")
         return "\n\n".join(cards + self.faults)

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from golden.integer import InputError
+from golden.integer import BoolArray, InputError
 
 STREAMS = ("input", "weight", "output")
 
@@ -51,6 +51,21 @@ class StallPattern:
             case "late", (cycles,):
                 return itertools.chain(itertools.repeat(True, cycles), itertools.repeat(False))
         return itertools.repeat(False)
+
+    def sample(self, cycles: int, rng: np.random.Generator) -> BoolArray:
+        """Return the first ``cycles`` cycles of the pattern at once."""
+        cycle = np.arange(cycles)
+        stands = np.zeros(cycles, bool)
+        match self.kind, self.numbers:
+            case "every", (n,):
+                stands |= cycle % n == 0
+            case "bursts", (on, off):
+                stands |= cycle % (on + off) >= on
+            case "random", (percent,):
+                stands |= rng.integers(0, 100, size=cycles) < percent
+            case "late", (late,):
+                stands |= cycle < late
+        return stands
 
     @property
     def slowdown(self) -> Fraction:

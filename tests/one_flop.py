@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim import build as builds
+from sim import cache
 from sim.build import Build
 from sim.tools import simulator
 
@@ -26,5 +27,5 @@ def session_folder(factory: pytest.TempPathFactory) -> Path:
 def one_flop(simulator_name: str, width: int, folder: Path) -> Build:
     """Return a build of one_flop below ``folder``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builds, "BUILD", folder)
+        patch.setattr(cache, "BUILD", folder)
         return builds.build("one_flop", {"WIDTH": width}, simulator(simulator_name), rtl=RTL)

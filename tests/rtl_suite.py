@@ -28,7 +28,7 @@ SPECS = {
     "P far under a product": MvauSpec(10, 9, 3, 5, 8, 8, 9, False, WRAP),
     "P far under a signed product": MvauSpec(20, 9, 3, 5, 4, 4, 6, True, SATURATE),
     "signed inputs of one bit": MvauSpec(20, 9, 3, 5, 4, 1, 4, True, WRAP),
-    "P a product": MvauSpec(8, 12, 4, 4, 6, 5, 11, False, WRAP),
+    "P a product, seven lanes": MvauSpec(14, 12, 4, 7, 6, 5, 11, False, WRAP),
     "narrowest": MvauSpec(4, 9, 9, 2, 1, 1, 2, False, WRAP),
     "two and three bits": MvauSpec(9, 10, 2, 9, 2, 3, 6, True, WRAP),
     "widest": MvauSpec(4, 10, 2, 2, 16, 16, 64, True, WRAP),

@@ -18,7 +18,7 @@ from tb.case import UNITS, Case
 pytestmark = pytest.mark.sim
 
 THOROUGH = ("signed, saturating, odd tree", "no folds")
-RESETS = (0, 1, 4, 5, 6, 8)  # before and after the first beats and the first folds
+RESETS = (0, 1, 2, 5, 6, 7, 9)  # cycles: before and after the first beats and the first folds
 
 
 def cases_of(unit: str, name: str) -> list[Case]:
@@ -31,10 +31,10 @@ def cases_of(unit: str, name: str) -> list[Case]:
         ]
         cases += [
             adverse_case(
-                unit, SPECS[name], edges_only=True, stalls=STALLS[stalls], reset_after=beats
+                unit, SPECS[name], edges_only=True, stalls=STALLS[stalls], reset_after=cycles
             )
             for stalls in ("no stalls", "all")
-            for beats in RESETS
+            for cycles in RESETS
         ]
     return cases
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from rtl_suite import SPECS, STALLS, adverse_case, simulators
 
-from sim.build import SimulationError
+from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.run import play_all
 from sim.tools import simulator
@@ -27,39 +27,50 @@ class Bug(NamedTuple):
 BUGS = {
     "tree node one bit too narrow": Bug(
         "dot.v",
-        "a_ext = {{(EXACT_BITS-ACC_BITS){a[ACC_BITS-1]}}, a};",
-        "a_ext = {{(EXACT_BITS-ACC_BITS+1){a[ACC_BITS-2]}}, a[ACC_BITS-2:0]};",
+        "wrapped = a + b;",
+        "wrapped = a + b; wrapped[ACC_BITS-1] = wrapped[ACC_BITS-2];",
         "MISMATCH  result",
     ),
     "unsigned input sign-extended": Bug(
         "dot.v",
-        "{(SIGNED_INPUT == 1) & x[INPUT_BITS-1]}",
-        "{x[INPUT_BITS-1]}",
+        "{(SIGNED_INPUT == 1)\n",
+        "{1'b1\n",
     ),
     "signed input zero-extended": Bug(
         "dot.v",
-        "(SIGNED_INPUT == 1) & x[",
-        "1'b0 & x[",
+        "{(SIGNED_INPUT == 1)\n",
+        "{1'b0\n",
     ),
     "odd lane left out of the tree": Bug(
+        "dot.v",
+        "(stride < SIMD)",
+        "(2*stride <= SIMD)",
+    ),
+    "odd pair left out of the tree": Bug(
         "dot.v",
         "lane + stride < SIMD; lane",
         "lane + 2*stride <= SIMD; lane",
     ),
+    "carry lost between the halves of a sum": Bug(
+        "dot.v",
+        "wrapped = a + b;",
+        "wrapped = {a[ACC_BITS-1:ACC_BITS/2] + b[ACC_BITS-1:ACC_BITS/2],"
+        " a[ACC_BITS/2-1:0] + b[ACC_BITS/2-1:0]};",
+    ),
     "overflow of products not watched": Bug(
         "dot.v",
-        "inputs[lane*INPUT_BITS +: INPUT_BITS]));\n            overflow = overflow | unfit;",
-        "inputs[lane*INPUT_BITS +: INPUT_BITS]));",
+        "spills = spills | spill;\n        end\n        nodes",
+        "end\n        nodes",
     ),
     "negative overflow missed": Bug(
         "dot.v",
-        "fits = exact[",
-        "fits = sign | exact[",
+        "& (b ^ wrapped);",
+        "& (b ^ wrapped) & ~a;",
     ),
     "saturation at the wrong end": Bug(
         "dot.v",
-        "{1'b1, sign, {(ACC_BITS-1){~sign}}}",
-        "{1'b1, ~sign, {(ACC_BITS-1){sign}}}",
+        "{sign, {(ACC_BITS-1){~sign}}}",
+        "{~sign, {(ACC_BITS-1){sign}}}",
     ),
     "saturation one short of the end": Bug(
         "dot.v",
@@ -177,8 +188,9 @@ BUGS = {
     ),
     "overflow seen one bit above the end only": Bug(
         "dot.v",
-        "exact[EXACT_BITS-1:ACC_BITS-1] == {(EXACT_BITS-ACC_BITS+1){sign}}",
-        "exact[ACC_BITS:ACC_BITS-1] == {2{sign}}",
+        "product[EXACT_BITS-1:ACC_BITS-1]\n"
+        "                              != {(EXACT_BITS-ACC_BITS+1){product[EXACT_BITS-1]}}",
+        "product[ACC_BITS:ACC_BITS-1] != {2{product[EXACT_BITS-1]}}",
     ),
     "signed products one bit too narrow": Bug(
         "dot.v",
@@ -187,8 +199,8 @@ BUGS = {
     ),
     "signed inputs of one bit taken for unsigned": Bug(
         "dot.v",
-        "(SIGNED_INPUT == 1) & x[",
-        "(SIGNED_INPUT == 1) & (INPUT_BITS > 1) & x[",
+        "{(SIGNED_INPUT == 1)\n",
+        "{(SIGNED_INPUT == 1 && INPUT_BITS > 1)\n",
     ),
     "overflow bit cut off": Bug(
         "mac.v",
@@ -204,6 +216,7 @@ HUNTERS = (
     "unsigned, saturating",
     "no folds",
     "P one under a product",
+    "P a product, seven lanes",
 )
 
 

@@ -15,7 +15,9 @@ from one_flop import RTL, one_flop, session_folder
 from rtl_suite import simulators
 
 from sim import build as builds
-from sim.build import Build, SimulationError
+from sim import cache
+from sim.build import Build
+from sim.cache import SimulationError
 from sim.tools import Simulator, simulator
 
 ICARUS = Simulator("icarus", "Icarus Verilog version 11.0")
@@ -37,8 +39,6 @@ class Worker:
         self.jobs.append(job)
         log.write_text("it was built\n", encoding="utf-8")
         (folder / "model").touch()
-        if not (folder / "verilated.o").exists():
-            (folder / "verilated.o").write_text(f"made by job {len(self.jobs)}", encoding="utf-8")
         self.during(folder)
         return self.status
 
@@ -46,10 +46,19 @@ class Worker:
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     worker = Worker()
-    monkeypatch.setattr(builds, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(cache, "BUILD", tmp_path / "build")
     monkeypatch.setattr(builds, "work", worker)
+    monkeypatch.setattr(builds, "runtime", lambda simulator, waves: compiled(tmp_path, waves))
     monkeypatch.setattr(Simulator, "writes_fst", lambda simulator: True)
     return worker
+
+
+def compiled(folder: Path, waves: str) -> Path:
+    """Return a folder that looks like a runtime's."""
+    runtime = folder / f"runtime{waves}"
+    runtime.mkdir(exist_ok=True)
+    (runtime / "verilated.o").write_text(f"compiled for {waves}", encoding="utf-8")
+    return runtime
 
 
 @pytest.fixture
@@ -199,33 +208,22 @@ def test_a_build_that_fails_names_its_log(
     assert len(worker.jobs) == 2
 
 
-def test_the_runtime_of_a_failed_build_is_not_kept(worker: Worker) -> None:
-    worker.status = 1
-    with pytest.raises(SimulationError):
-        built(simulator=VERILATOR)
-    worker.status = 0
-    assert runtime_of(built(simulator=VERILATOR, parameters={"WIDTH": 9})) == "made by job 2"
+@pytest.mark.parametrize("waves", [False, True])
+def test_the_runtime_is_taken_as_it_is(worker: Worker, waves: bool) -> None:
+    build = built(simulator=VERILATOR, waves=waves)
+    objects = build.folder / "verilated.o"
+    assert objects.read_text(encoding="utf-8") == f"compiled for {build.waves}"
+    assert objects.stat().st_mtime > (build.folder / "model").stat().st_mtime + 10**9
+    assert not (built(simulator=ICARUS, waves=waves).folder / "verilated.o").exists()
 
 
-def runtime_of(build: Build) -> str:
-    return (build.folder / "verilated.o").read_text(encoding="utf-8")
-
-
-def test_the_runtime_is_made_once_for_all_models(worker: Worker) -> None:
-    first, second = built(simulator=VERILATOR), built(simulator=VERILATOR, top="flop")
-    assert runtime_of(first) == runtime_of(second) == "made by job 1"
-    newest = (second.folder / "model").stat().st_mtime
-    assert (second.folder / "verilated.o").stat().st_mtime > newest + 10**9
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"waves": True}, {"simulator": replace(VERILATOR, version="Verilator 5.050")}],
-    ids=["waves", "version"],
-)
-def test_another_runtime_is_made_where_it_differs(worker: Worker, changed: dict[str, Any]) -> None:
-    built(simulator=VERILATOR)
-    assert runtime_of(built(**({"simulator": VERILATOR} | changed))) == "made by job 2"
+def test_only_ports_are_public(worker: Worker) -> None:
+    build = built(simulator=VERILATOR)
+    (job,) = worker.jobs
+    (control,) = [Path(file) for file in job["arguments"]["sources"] if file.endswith(".vlt")]
+    assert control.parent == build.folder
+    assert '-module "one_flop" -port "*"' in control.read_text(encoding="utf-8")
+    assert "--no-public-flat-rw" in job["arguments"]["build_args"]
 
 
 def test_the_worker_runs_in_a_clean_environment(
@@ -290,7 +288,8 @@ def test_sources_that_do_not_build(
     name: str, rtl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (rtl / "one_flop.v").write_text("module one_flop (", encoding="utf-8")
-    monkeypatch.setattr(builds, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(cache, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(builds, "runtime", lambda simulator, waves: compiled(tmp_path, waves))
     with pytest.raises(SimulationError, match="one_flop does not build") as caught:
         built(rtl, simulator(name))
     log = Path(str(caught.value).rpartition(" ")[2])

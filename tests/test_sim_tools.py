@@ -66,10 +66,11 @@ def test_version_of_verilator(text: str, version: tuple[int, int] | None) -> Non
 def test_a_new_system_verilator_is_taken(
     build_tools: Executable, capfd: pytest.CaptureFixture[str], version: str
 ) -> None:
-    build_tools("verilator", says(f"Verilator {version} 2026-01-01 rev"))
+    line = f"Verilator {version} 2026-01-01 rev"
+    build_tools("verilator", f'#!/bin/sh\n[ "$1" = --getenv ] && echo /opt/$2 || echo "{line}"\n')
     found = tools.simulator("verilator")
-    assert found == Simulator("verilator", f"Verilator {version} 2026-01-01 rev")
-    assert found.environment == ()
+    assert found == Simulator("verilator", line, (("VERILATOR_ROOT", "/opt/VERILATOR_ROOT"),))
+    assert found.include == Path("/opt/VERILATOR_ROOT/include")
     assert capfd.readouterr() == ("", "")
 
 

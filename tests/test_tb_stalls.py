@@ -49,6 +49,12 @@ def test_picture(name: str, picture: str) -> None:
     assert drawn(name, 12) == picture
 
 
+@given(PATTERNS, st.integers(1, 5000))
+def test_a_sample_is_the_first_cycles(name: str, cycles: int) -> None:
+    pattern, rng = StallPattern.parse(name), np.random.default_rng(1)
+    assert pattern.sample(cycles, rng).tolist() == stalls(name, cycles)
+
+
 @given(PATTERNS)
 def test_slowdown_is_cycles_per_beat_in_the_long_run(name: str) -> None:
     pattern = StallPattern.parse(name)

@@ -1,0 +1,212 @@
+"""Model: a Verilated unit in this process, which answers whole batches of vectors."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.integer import BoolArray, InputError, IntArray
+from golden.mvau import Outcome
+from golden.spec import MvauSpec
+from sim.batch.library import library
+from sim.cache import SimulationError
+from sim.paths import RTL
+from tb.case import Case, Stimulus, require_unit
+from tb.stalls import StallPattern
+
+_INPUT, _WEIGHT = range(2)  # the sources
+LINGER = 16  # cycles in which a beat too many would still show
+
+
+@dataclass(frozen=True, eq=False)
+class Trace(Outcome):
+    """What a unit answered, and when the last of it came."""
+
+    cycles: int  # from the end of reset to the last beat
+
+
+def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL) -> Model:
+    """Return the unit of this spec; it is built if the same was not built before.
+
+    Errors: InputError for a unit that does not take the spec; SimulationError if it does not build.
+    """
+    require_unit(unit, spec)
+    return Model(spec, unit, _function(library(unit, spec.verilog_parameters(unit), rtl)))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A unit that is ready to run; every call starts a new one, from power-on."""
+
+    spec: MvauSpec
+    unit: str
+    _play: Callable[[Any, int, int], None]
+
+    def run(
+        self, case: Case | npt.ArrayLike, inputs: npt.ArrayLike | None = None, **others: Any
+    ) -> Trace:
+        """Play a case; or weights (MH, MW) and inputs (V, MW), with stalls, seed and reset_after.
+
+        Errors: InputError for what the unit can not play; SimulationError if the unit breaks a rule
+        of its streams or comes to no end. May be called from several threads at once.
+        """
+        if not isinstance(case, Case):
+            given: Any = (case, inputs)
+            stimuli = (Stimulus("given", given[1]),)
+            case = Case(self.unit, self.spec, "given", given[0], stimuli, **others)
+        elif inputs is not None or others:
+            raise InputError("a case must come alone, got more arguments")
+        if (case.unit, case.spec) != (self.unit, self.spec):
+            raise InputError(
+                f"the case must be for a {self.unit} of {self.spec.id}, "
+                f"got a {case.unit} of {case.spec.id}"
+            )
+        return _run(self._play, case)
+
+
+# The C interface, as shim.h has it.
+
+
+class _Source(ctypes.Structure):
+    _fields_ = [
+        ("values", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("beats", "lanes", "bits", "block", "copies")),
+        ("last_every", ctypes.c_int64),
+        ("stalls", ctypes.c_void_p),
+        ("moved", ctypes.c_int64),
+    ]
+
+
+class _Sink(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("values", "users", "lasts")),
+        *((name, ctypes.c_int64) for name in ("beats", "lanes", "bits", "of", "needs")),
+        ("stalls", ctypes.c_void_p),
+        ("moved", ctypes.c_int64),
+    ]
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = [
+        ("sources", ctypes.POINTER(_Source)),
+        ("sinks", ctypes.POINTER(_Sink)),
+        *((name, ctypes.c_int64) for name in ("budget", "linger", "cut", "cycles", "fault")),
+        ("message", ctypes.c_char * 256),
+    ]
+
+
+_FAULTS = (
+    "",
+    "no end within {budget} cycles",
+    "tvalid must hold until the beat is taken, but it fell",
+    "a beat must hold until it is taken, but it changed",
+    "a beat came after the last one that is due",
+    "a beat came before the operands that it is made of",
+    "the unit called $finish",
+    "{message}",
+)
+
+
+@cache
+def _function(path: Path) -> Any:
+    play = ctypes.CDLL(str(path)).a2q_play
+    play.argtypes = (ctypes.POINTER(_Batch), ctypes.c_int64, ctypes.c_int)
+    play.restype = None
+    return play
+
+
+class _Answer:
+    """Room for what leaves the unit: beats of PE results."""
+
+    def __init__(self, beats: int, pe: int) -> None:
+        self.out: IntArray = np.zeros((beats, pe), np.int64)
+        self.overflow: BoolArray = np.zeros((beats, pe), bool)
+        self.last: BoolArray = np.zeros(beats, bool)
+
+    @property
+    def pointers(self) -> list[int]:
+        return [array.ctypes.data for array in (self.out, self.overflow, self.last)]
+
+    def require_start_of(self, whole: _Answer, beats: int) -> None:
+        """Refuse results before a reset that are not those after it."""
+        same = (self.out == whole.out) & (self.overflow == whole.overflow)
+        for beat in np.flatnonzero(~same[:beats].all(axis=1))[:1]:
+            raise SimulationError(
+                f"output beat {beat} was {self.out[beat]} before the reset, {whole.out[beat]} after"
+            )
+
+
+def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
+    spec, vectors = case.spec, case.vectors
+    budget = case.timeout_cycles
+    stalls = {
+        stream: StallPattern.parse(name).sample(budget + LINGER, case.rng(f"stall {stream}"))
+        for stream, name in case.stalls.items()
+        if name != "never"
+    }
+    # What a unit without a buffer must be sent again for every row.
+    copies = 1 if case.unit == "mvau" else spec.nf
+    tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
+    tiles = np.ascontiguousarray(tiles)
+    pointers = {stream: cycles.ctypes.data for stream, cycles in stalls.items()}
+    sources = (_Source * 2)(
+        _Source(
+            vectors.ctypes.data, len(vectors) * spec.sf, spec.simd, spec.input_bits, spec.sf,
+            copies, spec.sf, pointers.get("input"),
+        ),
+        _Source(
+            tiles.ctypes.data, spec.total_fold, spec.pe * spec.simd, spec.weight_bits,
+            spec.total_fold, len(vectors), spec.total_fold, pointers.get("weight"),
+        ),
+    )  # fmt: skip
+    cuts = [None] if case.reset_after is None else [case.reset_after, None]
+    answers = [_Answer(len(vectors) * spec.nf, spec.pe) for _ in cuts]
+    sinks = (_Sink * len(cuts))(
+        *(
+            _Sink(
+                *answer.pointers, len(answer.last), spec.pe, spec.acc_bits,
+                _WEIGHT, spec.sf, pointers.get("output"),
+            )
+            for answer in answers
+        )
+    )  # fmt: skip
+    batches = (_Batch * len(cuts))(
+        *(
+            _Batch(
+                sources,
+                ctypes.pointer(sink),
+                budget if cut is None else cut,
+                LINGER,
+                cut is not None,
+            )
+            for cut, sink in zip(cuts, sinks, strict=True)
+        )
+    )
+    play(batches, len(batches), case.seed)
+    for batch, sink in zip(batches, sinks, strict=True):
+        if batch.fault:
+            raise SimulationError(_sentence(case, batch, sources, sink))
+    *before, answer = answers
+    for cut_off, sink in zip(before, sinks, strict=False):
+        cut_off.require_start_of(answer, sink.moved)
+    if case.unit == "mvau":
+        due = np.arange(1, len(answer.last) + 1) % spec.nf == 0
+        for beat in np.flatnonzero(answer.last != due)[:1]:
+            is_due, was = int(due[beat]), int(answer.last[beat])
+            raise SimulationError(f"tlast of output beat {beat} must be {is_due}, got {was}")
+    shape = (len(vectors), spec.mh)
+    return Trace(answer.out.reshape(shape), answer.overflow.reshape(shape), batch.cycles)
+
+
+def _sentence(case: Case, batch: _Batch, sources: Any, sink: _Sink) -> str:
+    counts = (("input", sources[_INPUT]), ("weight", sources[_WEIGHT]), ("output", sink))
+    moved = " ".join(f"{name}={stream.moved}" for name, stream in counts)
+    what = _FAULTS[batch.fault].format(budget=batch.budget, message=batch.message.decode())
+    return f"{case.unit}: {what}; beats that moved: {moved}, output beats expected: {sink.beats}"

@@ -1,0 +1,306 @@
+// shim.h -- a Verilated unit behind a C interface: whole batches of beats through its AXI-Streams
+//
+// The file that includes this names the unit's streams (STREAM) and lists them (UNIT); which signals
+// a stream has, and how wide they are, is found out here. One call plays one batch: reset, beats
+// in, beats out, each stream with stalls of its own, until all beats moved or the cycles are spent.
+// What breaks a rule of the streams ends the batch with a fault.
+
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "Vunit.h"
+#include "verilated.h"
+
+extern "C" {
+
+// Beats into the unit: in blocks of `block` beats, each block sent `copies` times before the next.
+struct Source {
+    const int64_t* values;  // (beats, lanes)
+    int64_t beats, lanes, bits, block, copies;
+    int64_t last_every;  // tlast comes with each so-many-th beat that is sent
+    const uint8_t* stalls;  // for each cycle: does the stream stand still? null: never
+    int64_t moved;  // beats that the unit took
+};
+
+// Beats out of the unit. Each is due only after the unit took `needs` beats for it from source `of`.
+struct Sink {
+    int64_t* values;  // (beats, lanes), sign-extended
+    uint8_t* users;   // (beats, lanes)
+    uint8_t* lasts;   // (beats,)
+    int64_t beats, lanes, bits;
+    int64_t of, needs;
+    const uint8_t* stalls;
+    int64_t moved;  // beats that left the unit
+};
+
+enum Fault : int64_t { NONE, NO_END, FELL, CHANGED, TOO_MANY, TOO_EARLY, FINISH, FATAL };
+
+struct Batch {
+    Source* sources;
+    Sink* sinks;
+    int64_t budget;  // cycles after the reset; with them and the linger, the stalls end
+    int64_t linger;  // cycles to go on when all beats moved: one too many would show
+    int64_t cut;     // 1: that the cycles are spent is no fault
+    int64_t cycles;  // until all beats moved
+    int64_t fault;
+    char message[256];
+};
+
+}  // extern "C"
+
+namespace {
+
+template <class Port>
+constexpr std::size_t WORDS = (sizeof(Port) + 3) / 4;
+
+template <class Port>
+void put(Port& port, const uint32_t* words) {
+    if constexpr (std::is_same_v<Port, QData>)
+        port = words[0] | static_cast<QData>(words[1]) << 32;
+    else if constexpr (std::is_integral_v<Port>)
+        port = static_cast<Port>(words[0]);
+    else
+        for (std::size_t i = 0; i < WORDS<Port>; ++i) port[i] = words[i];
+}
+
+template <class Port>
+void get(const Port& port, uint32_t* words) {
+    if constexpr (std::is_same_v<Port, QData>) {
+        words[0] = static_cast<uint32_t>(port);
+        words[1] = static_cast<uint32_t>(port >> 32);
+    } else if constexpr (std::is_integral_v<Port>)
+        words[0] = port;
+    else
+        for (std::size_t i = 0; i < WORDS<Port>; ++i) words[i] = port[i];
+}
+
+// Lane i sits at [i*bits +: bits].
+void pack(const int64_t* values, int64_t lanes, int64_t bits, uint32_t* words) {
+    const uint64_t mask = ~uint64_t{0} >> (64 - bits);
+    unsigned __int128 held = 0;
+    int64_t count = 0;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+        held |= static_cast<unsigned __int128>(values[lane] & mask) << count;
+        for (count += bits; count >= 32; count -= 32, held >>= 32)
+            *words++ = static_cast<uint32_t>(held);
+    }
+    if (count > 0) *words = static_cast<uint32_t>(held);
+}
+
+void unpack(const uint32_t* words, int64_t lanes, int64_t bits, int64_t* values) {
+    unsigned __int128 held = 0;
+    int64_t count = 0;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+        for (; count < bits; count += 32) held |= static_cast<unsigned __int128>(*words++) << count;
+        const int64_t spare = 64 - bits;
+        values[lane] = static_cast<int64_t>(static_cast<uint64_t>(held) << spare) >> spare;
+        held >>= bits;
+        count -= bits;
+    }
+}
+
+template <class Ports>
+class Driver {
+    using Data = std::remove_reference_t<decltype(Ports::data(std::declval<Vunit&>()))>;
+
+public:
+    Driver(Vunit& unit, Source& plan)
+        : plan{plan}, data{Ports::data(unit)}, valid{Ports::valid(unit)},
+          ready{Ports::ready(unit)}, last{Ports::last(unit)}, total{plan.beats * plan.copies},
+          words(plan.beats * WORDS<Data>), beat{words.data()}, junk(WORDS<Data>) {
+        for (int64_t i = 0; i < plan.beats; ++i)
+            pack(plan.values + i * plan.lanes, plan.lanes, plan.bits, &words[i * WORDS<Data>]);
+        const std::vector<int64_t> ones(plan.lanes, -1);
+        pack(ones.data(), plan.lanes, plan.bits, junk.data());
+        plan.moved = 0;
+        valid = 1;  // during reset, with data that must not be taken
+        put(data, junk.data());
+    }
+
+    void offer(int64_t now) {
+        if (offers) return;
+        offers = plan.moved < total && !(plan.stalls && plan.stalls[now]);
+        if (offers) {
+            valid = 1;
+            put(data, beat);
+            if (last) *last = to_last == 1;
+        } else if (valid) {
+            valid = 0;
+            put(data, junk.data());
+            if (last) *last = 1;
+        }
+    }
+
+    bool move() {
+        if (!offers || !ready) return false;
+        offers = false;
+        ++plan.moved;
+        if (--to_last == 0) to_last = plan.last_every;
+        beat += WORDS<Data>;
+        if (++in_block == plan.block) {
+            in_block = 0;
+            if (++copy < plan.copies) beat -= plan.block * WORDS<Data>;
+            else copy = 0;
+        }
+        return true;
+    }
+
+private:
+    Source& plan;
+    Data& data;
+    CData &valid, &ready, *last;
+    const int64_t total;
+    std::vector<uint32_t> words;
+    const uint32_t* beat;
+    std::vector<uint32_t> junk;
+    int64_t in_block = 0, copy = 0, to_last = plan.last_every;
+    bool offers = false;
+};
+
+template <class Ports>
+class Collector {
+    using Data = std::remove_reference_t<decltype(Ports::data(std::declval<Vunit&>()))>;
+    using User = std::remove_reference_t<decltype(*Ports::user(std::declval<Vunit&>()))>;
+
+public:
+    Collector(Vunit& unit, Sink& plan)
+        : plan{plan}, data{Ports::data(unit)}, valid{Ports::valid(unit)},
+          ready{Ports::ready(unit)}, last{Ports::last(unit)}, user{Ports::user(unit)} {
+        plan.moved = 0;
+        ready = 0;
+    }
+
+    void offer(int64_t now) { ready = !(plan.stalls && plan.stalls[now]); }
+
+    // Returns whether a beat moved; a broken rule goes into `fault`.
+    bool move(const Source* sources, int64_t& fault) {
+        if (!valid) {
+            if (waits) fault = FELL;
+            return false;
+        }
+        Beat beat;
+        get(data, beat.data);
+        if (user) get(*user, beat.user);
+        if (last) beat.last = *last;
+        if (waits && !(beat == held)) fault = CHANGED;
+        else if (plan.moved == plan.beats) fault = TOO_MANY;
+        else if (sources[plan.of].moved < (plan.moved + 1) * plan.needs) fault = TOO_EARLY;
+        waits = !ready;
+        if (waits) held = beat;
+        if (waits || fault) return false;
+        unpack(beat.data, plan.lanes, plan.bits, plan.values + plan.moved * plan.lanes);
+        for (int64_t lane = 0; lane < plan.lanes; ++lane)
+            plan.users[plan.moved * plan.lanes + lane] = beat.user[lane / 32] >> lane % 32 & 1;
+        plan.lasts[plan.moved++] = beat.last;
+        return true;
+    }
+
+private:
+    struct Beat {
+        uint32_t data[WORDS<Data>], user[WORDS<User>] = {}, last = 0;
+        bool operator==(const Beat&) const = default;
+    };
+
+    Sink& plan;
+    const Data& data;
+    const CData& valid;
+    CData& ready;
+    const CData* last;
+    const User* user;
+    Beat held;  // offered in the cycle before, not taken
+    bool waits = false;
+};
+
+// The clock falls with new operands on offer, combinational paths settle, and it rises.
+template <class Look>
+void cycle(Vunit& unit, Look look) {
+    unit.clk = 0;
+    unit.eval();
+    look();
+    unit.clk = 1;
+    unit.eval();
+}
+
+template <class... Ports>
+struct Sources {};
+template <class... Ports>
+struct Sinks {};
+
+template <class... In, class... Out, std::size_t... I, std::size_t... O>
+void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_sequence<I...>,
+          std::index_sequence<O...>) {
+    std::tuple<Driver<In>...> drivers{Driver<In>{unit, batch.sources[I]}...};
+    std::tuple<Collector<Out>...> collectors{Collector<Out>{unit, batch.sinks[O]}...};
+    int64_t left = (0 + ... + (batch.sources[I].beats * batch.sources[I].copies)) +
+                   (0 + ... + batch.sinks[O].beats);
+
+    unit.rst = 1;
+    cycle(unit, [] {});
+    unit.rst = 0;
+
+    int64_t now = 0, end = batch.budget;
+    for (batch.fault = NONE; now < end && !batch.fault; ++now) {
+        (std::get<I>(drivers).offer(now), ...);
+        (std::get<O>(collectors).offer(now), ...);
+        cycle(unit, [&] {
+            ((left -= std::get<I>(drivers).move()), ...);
+            ((left -= std::get<O>(collectors).move(batch.sources, batch.fault)), ...);
+        });
+        if (left == 0) {
+            left = -1;
+            batch.cycles = now + 1;
+            end = batch.cycles + batch.linger;
+        }
+        if (unit.contextp()->gotFinish()) batch.fault = FINISH;
+    }
+    if (!batch.fault && left > 0 && !batch.cut) batch.fault = NO_END;
+}
+
+// Plays batches in turn on one unit, whose registers start from values that depend on the seed alone.
+template <class... In, class... Out>
+void play_all(Batch* batches, int64_t count, int seed, Sources<In...> in, Sinks<Out...> out) {
+    Batch* batch = batches;
+    try {
+        VerilatedContext context;
+        context.randReset(2);
+        context.randSeed(seed);
+        Vunit unit{&context, ""};
+        for (batch->fault = NONE; batch != batches + count && !batch->fault; ++batch)
+            play(unit, *batch, in, out, std::index_sequence_for<In...>{},
+                 std::index_sequence_for<Out...>{});
+    } catch (const std::exception& error) {
+        batch->fault = FATAL;
+        std::snprintf(batch->message, sizeof batch->message, "%s", error.what());
+    }
+}
+
+}  // namespace
+
+// A signal of a stream, or null where the stream has none of that name.
+#define SIGNAL(stream, signal)                           \
+    template <class U>                                   \
+    static auto* signal(U& unit) {                       \
+        if constexpr (requires { unit.stream##_t##signal; }) \
+            return &unit.stream##_t##signal;             \
+        else                                             \
+            return static_cast<CData*>(nullptr);         \
+    }
+
+#define STREAM(stream)                                                   \
+    struct stream {                                                      \
+        static auto& data(Vunit& unit) { return unit.stream##_tdata; }   \
+        static auto& valid(Vunit& unit) { return unit.stream##_tvalid; } \
+        static auto& ready(Vunit& unit) { return unit.stream##_tready; } \
+        SIGNAL(stream, user)                                             \
+        SIGNAL(stream, last)                                             \
+    };
+
+#define UNIT(In, Out)                                                             \
+    extern "C" __attribute__((visibility("default"))) void a2q_play(              \
+        Batch* batches, int64_t count, int seed) {                                \
+        play_all(batches, count, seed, In{}, Out{});                              \
+    }

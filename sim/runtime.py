@@ -1,0 +1,88 @@
+"""Verilator's runtime library, compiled once: nearly all of a build, and the same for every model.
+
+Both engines share its objects: a cocotb build takes them as they are; the batch engine loads them
+as one shared library and finds the headers precompiled beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from sim.cache import SimulationError, kept
+from sim.paths import shown
+from sim.process import run_logged
+from sim.tools import Simulator
+
+HEADER = "headers.h"
+LIBRARY = "libverilated.so"
+LIMIT_S = 900
+
+_HEADERS = "".join(
+    f"#include <{name}>\n"
+    for name in ("cstdint", "cstdio", "exception", "memory", "string", "tuple", "vector")
+) + '#include "verilated.h"\n'  # fmt: skip
+_FATAL = Path(__file__).with_name("batch") / "fatal.cpp"
+_SOURCES = ("verilated", "verilated_vpi", "verilated_threads", "verilated_dpi")
+_TRACERS = {"": (), "waves.vcd": ("verilated_vcd_c",), "waves.fst": ("verilated_fst_c",)}
+
+
+def runtime(simulator: Simulator, waves: str = "") -> Path:
+    """Return the folder of the runtime for models that write ``waves``, made if there is none."""
+    flags = compiler_flags(simulator, waves)
+    sources = [*_TRACERS[waves], *_SOURCES]
+
+    def make(folder: Path) -> None:
+        (folder / HEADER).write_text(_HEADERS, encoding="utf-8")
+        objects = [f"{name}.o" for name in sources]
+        jobs = [
+            [*flags, "-c", str(simulator.include / f"{name}.cpp"), "-o", f"{name}.o"]
+            for name in sources
+        ]
+        jobs.append([*flags, "-fvisibility=hidden", "-x", "c++-header", HEADER])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(lambda job: compile_cpp(job, folder, simulator), jobs):
+                pass
+        # Of two functions of the same name the first is taken: vl_fatal is ours.
+        link = ["-shared", "-Wl,-z,muldefs", str(_FATAL), *objects, "-pthread", "-o", LIBRARY]
+        compile_cpp([*flags, *link], folder, simulator)
+
+    content = {
+        "simulator": simulator.version, "flags": flags, "sources": sources, "headers": _HEADERS,
+        "fatal": _FATAL.read_text(encoding="utf-8"), "machine": machine(),
+    }  # fmt: skip
+    return kept("verilator-runtime", content, make)
+
+
+def compiler_flags(simulator: Simulator, waves: str = "") -> list[str]:
+    """Return what the runtime, and all that is linked with it, must be compiled with."""
+    traces = {"TRACE": bool(waves), "TRACE_FST": "fst" in waves, "TRACE_VCD": "vcd" in waves}
+    others = dict.fromkeys(("COVERAGE", "SC", "TIMING", "TRACE_SAIF"), False)
+    macros = [f"-DVM_{name}={int(value)}" for name, value in (traces | others).items()]
+    include = simulator.include
+    return [
+        "-std=c++20", "-O2", "-march=native", "-fPIC", "-DVERILATOR=1", *macros,
+        f"-I{include}", f"-I{include / 'vltstd'}",
+    ]  # fmt: skip
+
+
+def compile_cpp(arguments: Sequence[str], folder: Path, simulator: Simulator) -> None:
+    """Run g++ in ``folder``; SimulationError if it fails."""
+    name = Path(arguments[-1]).name
+    log = folder / f"{name}.log"
+    if run_logged(["g++", *arguments], log, simulator.env(), folder, LIMIT_S) != 0:
+        raise SimulationError(f"{name} does not compile; the log is {shown(log)}")
+
+
+@cache
+def machine() -> str:
+    """Return what -march=native depends on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "") + (
+        platform.machine()
+    )
