@@ -2,16 +2,25 @@
 
 ``matvec`` is the obvious one. ``run`` visits every partial sum that the RTL holds: the products of
 one beat, the nodes of the balanced adder tree over its SIMD lanes, then the accumulator.
+``outcome`` is a second door to the same truth, for many vectors: it sees what ``run`` sees, in
+another order, and forgets it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate
 
 import numpy as np
 
-from golden.integer import BoolArray, InputError, IntArray, narrow
+from golden.integer import BoolArray, InputError, IntArray, Overflow, narrow
 from golden.spec import MvauSpec
+
+# How many products ``outcome`` holds at once: 1 MiB of int32, about an L2 cache. Those of 64
+# results at least, or the inner loops would be too short.
+BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,47 @@ def run(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Trace:
     )
 
 
+def outcome(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Outcome:
+    """Return the results and overflow bits of ``run``, many times faster.
+
+    It exists because ``run`` keeps every partial sum, which explains a few vectors and is too much
+    for a data set; here one block of products is at work at a time. weights (MH, MW) and inputs
+    (V, MW) of the spec's formats. Errors: InputError for anything else.
+
+    >>> spec = MvauSpec(mw=2, mh=1, pe=1, simd=1, weight_bits=4, input_bits=4, acc_bits=7)
+    >>> told = outcome(spec, np.array([[7, -7]]), np.array([[9, 9], [10, 9]]))
+    >>> told.out.T, told.overflow.T
+    (array([[0, 7]]), array([[False,  True]]))
+    """
+    weights, inputs = checked(spec, weights, inputs)
+    # No product is larger than the peak, and no sum of k products than k times that.
+    peak = _magnitude(weights) * _magnitude(inputs)
+    dtype = np.dtype(np.int32 if peak * spec.mw < 1 << 31 else np.int64)
+
+    def by_lane(rows: IntArray) -> IntArray:
+        return rows.T.astype(dtype, order="C").reshape(spec.sf, spec.simd, -1)
+
+    out = np.empty((len(inputs), spec.mh), np.int64)
+    overflow = np.empty(out.shape, np.bool_)
+    # Products commute: the side with more rows, vectors or weights, runs along the contiguous axis.
+    if len(inputs) >= spec.mh:
+        more, fewer, sums, bits = inputs, weights, out.T, overflow.T
+    else:
+        more, fewer, sums, bits = weights, inputs, out, overflow
+    results = max(64, BLOCK // spec.mw)
+    width = min(len(more), results)
+    height = min(len(fewer), results // width)
+    block = np.empty((spec.sf, spec.simd, height, width), dtype)
+    for columns in _slices(len(more), width):
+        across = by_lane(more[columns])[:, :, None, :]
+        for rows in _slices(len(fewer), height):
+            down = by_lane(fewer[rows])[..., None]
+            products = block[:, :, : down.shape[2], : across.shape[3]]
+            np.multiply(down, across, out=products)
+            sums[rows, columns], bits[rows, columns] = _add_up(spec, products, peak)
+    return Outcome(narrow(out, spec.acc_bits, spec.overflow), overflow)
+
+
 def checked(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> tuple[IntArray, IntArray]:
     """Return both as int64; InputError for what the spec does not describe."""
     weights = spec.weights.require(weights, "weights", ndim=2)
@@ -98,3 +148,47 @@ def checked(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> tuple[IntArr
     if inputs.shape[1] != spec.mw:
         raise InputError(f"inputs must have MW={spec.mw} columns, got {inputs.shape[1]}")
     return weights, inputs
+
+
+def _add_up(spec: MvauSpec, products: IntArray, peak: int) -> tuple[IntArray, BoolArray]:
+    """Add products (SF, SIMD, ...) of at most ``peak`` in place; return sums and overflow bits.
+
+    Up to the first overflow all values are exact: so the exact sums tell the bits, and to wrap the
+    last of them is left to the caller. Saturating clamps in order, once something overflowed.
+    """
+    integer = np.iinfo(products.dtype)  # where it is narrower than P, all sums fit either
+    low = products.dtype.type(max(spec.acc.minimum, integer.min))
+    high = products.dtype.type(min(spec.acc.maximum, integer.max))
+    saturates = spec.overflow is Overflow.SATURATE
+    overflow = np.zeros(products.shape[2:], np.bool_)
+
+    def hold(values: IntArray, terms: int) -> None:
+        """Watch sums of up to ``terms`` products, unless so many fit whatever they are."""
+        if peak * terms <= spec.acc.maximum:
+            return
+        overflow[:] |= (values.max(axis=(0, 1)) > high) | (values.min(axis=(0, 1)) < low)
+        if saturates and overflow.any():
+            values.clip(low, high, out=values)
+
+    hold(products, 1)
+    terms, nodes = 1, products
+    while nodes.shape[1] > 1:
+        pairs, terms = nodes[:, :-1:2], 2 * terms
+        pairs += nodes[:, 1::2]
+        hold(pairs, terms)
+        nodes = nodes[:, ::2]  # the pairs, and the odd one that waits for the next level
+    beats = nodes[:, 0]
+    accumulators = np.array(list(accumulate(beats, np.add)))
+    hold(accumulators[:, None], spec.mw)
+    if saturates and overflow.any():
+        total: IntArray = reduce(lambda acc, beat: (acc + beat).clip(low, high), beats)
+        return total, overflow
+    return accumulators[-1], overflow
+
+
+def _magnitude(values: IntArray) -> int:
+    return max(-int(values.min()), int(values.max()))
+
+
+def _slices(length: int, step: int) -> Iterator[slice]:
+    return (slice(start, start + step) for start in range(0, length, step))

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sim.paths import BUILD
+from sim.paths import CACHE
 
 
 class SimulationError(Exception):
@@ -23,7 +23,7 @@ def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
     interrupted is made again.
     """
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    folder = BUILD / "sim" / f"{name}-{key}"
+    folder = CACHE / f"{name}-{key}"
     complete = folder / "complete"
     if complete.exists():
         return folder

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 LAYERS = ROOT / "a2q_ref" / "layers" / "digits"
 BUILD = Path(os.environ.get("A2Q_BUILD", ROOT / "build")).absolute()
+CACHE = Path(os.environ.get("A2Q_CACHE", BUILD / "sim")).absolute()
 
 
 def shown(path: Path) -> str:

@@ -6,8 +6,9 @@ HYPOTHESIS_PROFILE is dev, ci (repeatable) or nightly.
 import os
 from pathlib import Path
 
-# Before sim.paths is read: what tests play is not mixed with what the user asked.
+# Before sim.paths is read: what tests play is not mixed with what the user asked; builds are.
 os.environ.setdefault("A2Q_BUILD", str(Path(__file__).resolve().parents[1] / "build" / "tests"))
+os.environ.setdefault("A2Q_CACHE", str(Path(__file__).resolve().parents[1] / "build" / "sim"))
 # A process per core is at work already: threads of torch and numpy would only stand in the way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

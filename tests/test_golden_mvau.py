@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -258,6 +261,102 @@ def test_an_odd_lane_waits_for_the_next_level() -> None:
     assert trace.partials[0, 0, 0].tolist() == [*products, *pairs, *fours, root, root]
 
 
+# The second door: the outcome alone
+
+
+def assert_outcome_equals_run(problem: Problem) -> mvau.Outcome:
+    """Compare the two doors under both policies; return what a saturating unit does."""
+    spec, weights, inputs = problem
+    for policy in (Overflow.WRAP, Overflow.SATURATE):
+        either = replace(spec, overflow=policy)
+        outcome, trace = mvau.outcome(either, weights, inputs), mvau.run(either, weights, inputs)
+        np.testing.assert_array_equal(outcome.out, trace.out, strict=True)
+        np.testing.assert_array_equal(outcome.overflow, trace.overflow, strict=True)
+        assert outcome.out.shape == (len(inputs), spec.mh)
+    return outcome
+
+
+@given(problems())
+def test_outcome_equals_run(problem: Problem) -> None:
+    assert_outcome_equals_run(problem)
+
+
+@pytest.mark.parametrize("acc_bits", [2, 30, 31, 32, 33, 34, 62, 63, 64])
+@given(data=st.data())
+def test_outcome_equals_run_at_the_widths_of_integers(acc_bits: int, data: st.DataObject) -> None:
+    drawn = specs(max_weight_bits=16, max_input_bits=16, acc_bits=st.just(acc_bits))
+    assert_outcome_equals_run(data.draw(problems(drawn)))
+
+
+@given(problems(specs(max_mw=9, max_mh=100)), st.integers(1, 150), seeds())
+def test_outcome_equals_run_in_blocks(problem: Problem, vectors: int, seed: int) -> None:
+    spec, weights, inputs = problem
+    inputs = inputs[np.random.default_rng(seed).integers(len(inputs), size=vectors)]
+    event("blocks" if vectors * spec.mh > 64 else "one block")
+    with patch.object(mvau, "BLOCK", 1):  # then a block has no more than 64 results
+        assert_outcome_equals_run(Problem(spec, weights, inputs))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "mh"),
+    [(1, 1), (63, 1), (64, 1), (65, 1), (129, 2), (20, 7), (7, 20), (2, 65), (1, 129), (24, 24)],
+)
+def test_outcome_at_the_edges_of_blocks(vectors: int, mh: int) -> None:
+    spec = MvauSpec(mw=4098, mh=mh, pe=1, simd=683, weight_bits=5, input_bits=3, acc_bits=12)
+    assert spec.mw * 64 > mvau.BLOCK, "a block has more than 64 results"
+    random = np.random.default_rng(0)
+    weights = random.integers(-16, 16, (mh, spec.mw))
+    inputs = random.integers(0, 8, (vectors, spec.mw)) * random.integers(0, 2, (vectors, 1))
+    overflow = assert_outcome_equals_run(Problem(spec, weights, inputs)).overflow
+    if vectors > 1:
+        assert set(overflow.ravel()) == {False, True}
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("signed", [False, True])
+def test_outcome_of_every_tiny_dot_product(k: int, signed: bool) -> None:
+    weights, inputs = everything(Format(2, signed=True), k), everything(Format(2, signed), k)
+    widths = range(2, data_type_bound(k, 2, Format(2, signed)) + 1)
+    compared = 0
+    for acc_bits, simd in itertools.product(widths, divisors(k)):
+        spec = MvauSpec(
+            mw=k, mh=len(weights), pe=1, simd=simd, weight_bits=2, acc_bits=acc_bits,
+            input_bits=2, signed_input=signed,
+        )  # fmt: skip
+        compared += assert_outcome_equals_run(Problem(spec, weights, inputs)).out.size
+    assert compared == 2 ** (4 * k) * len(widths) * len(divisors(k))
+
+
+@pytest.mark.parametrize("simd", [1, 2])
+@pytest.mark.parametrize("acc_bits", [31, 32, 33])
+def test_outcome_one_past_int32(acc_bits: int, simd: int) -> None:
+    spec = MvauSpec(
+        mw=2, mh=1, pe=1, simd=simd, weight_bits=16, input_bits=16, acc_bits=acc_bits,
+        signed_input=True,
+    )  # fmt: skip
+    lowest = np.full((1, 2), -(2**15))
+    saturated = assert_outcome_equals_run(Problem(spec, lowest, lowest))
+    assert saturated.out.tolist() == [[min(2**31, spec.acc.maximum)]]
+
+
+def test_outcome_of_the_largest_sums() -> None:
+    spec = MvauSpec(mw=65536, mh=1, pe=1, simd=4, weight_bits=16, input_bits=16, acc_bits=64)
+    weights, inputs = np.full((1, 65536), -(2**15)), np.full((2, 65536), 2**16 - 1)
+    outcome = mvau.outcome(spec, weights, inputs)
+    assert outcome.out.tolist() == [[-(2**31) * (2**16 - 1)]] * 2
+    assert not outcome.overflow.any()
+
+
+def test_outcome_holds_one_block_at_a_time() -> None:
+    spec = MvauSpec(mw=64, mh=64, pe=1, simd=8, weight_bits=8, input_bits=8, acc_bits=16)
+    weights, inputs = np.ones((64, 64), np.int64), np.ones((4096, 64), np.int64)
+    tracemalloc.start()
+    outcome = mvau.outcome(spec, weights, inputs)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert outcome.out.nbytes < most < 5 * (inputs.nbytes + outcome.out.nbytes)
+
+
 SPEC = MvauSpec(mw=4, mh=2, pe=1, simd=2, weight_bits=4, input_bits=4, acc_bits=8)
 WEIGHTS, INPUTS = np.ones((2, 4), np.int64), np.ones((3, 4), np.int64)
 
@@ -278,11 +377,12 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("door", [mvau.run, mvau.outcome])
 @pytest.mark.parametrize("name", REFUSED)
-def test_refuses(name: str) -> None:
+def test_refuses(name: str, door: Callable[..., mvau.Outcome]) -> None:
     weights, inputs, message = REFUSED[name]
     with pytest.raises(InputError, match=message):
-        mvau.run(SPEC, weights, inputs)
+        door(SPEC, weights, inputs)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from one_flop import MODULE, MODULE_ENV, one_flop, session_folder
+from one_flop import MODULE, MODULE_ENV, one_flop
 from rtl_suite import simulators
 
 from golden.spec import MvauSpec
@@ -192,13 +192,13 @@ def test_two_runs_that_end_at_once_both_take_their_place(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module", params=simulators())
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return one_flop(request.param, 8, session_folder(tmp_path_factory))
+    return one_flop(request.param, 8)
 
 
 @pytest.fixture(scope="module")
 def any_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Return a build for what can not depend on the simulator: on the last, which builds faster."""
-    return one_flop(simulators()[-1], 8, session_folder(tmp_path_factory))
+    return one_flop(simulators()[-1], 8)
 
 
 def simulated(built: Build, folder: Path, *tests: str, limit_s: float = 60) -> list[str]:

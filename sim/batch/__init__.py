@@ -9,6 +9,6 @@
 """
 
 from sim.batch.model import Model, Trace, load
-from sim.batch.play import play
+from sim.batch.play import judge, play, smallest
 
-__all__ = ["Model", "Trace", "load", "play"]
+__all__ = ["Model", "Trace", "judge", "load", "play", "smallest"]

@@ -144,7 +144,7 @@ class _Answer:
 
 
 def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
-    spec, vectors = case.spec, case.vectors
+    spec, vectors = case.spec, np.ascontiguousarray(case.vectors)
     budget = case.timeout_cycles
     stalls = {
         stream: StallPattern.parse(name).sample(budget + LINGER, case.rng(f"stall {stream}"))

@@ -1,16 +1,26 @@
-"""Plays a case on the batch engine and judges it, as ``sim.run.play`` does on a simulator."""
+"""Cases on the batch engine: judged as ``sim.run.play`` judges a simulation, and made small."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from golden.integer import InputError
 from golden.mvau import Outcome
-from sim.batch.model import load
+from sim.batch.model import Model, load
 from sim.cache import SimulationError
 from sim.paths import BUILD, RTL
 from sim.run import Played
-from tb.case import Case
+from tb.case import Case, Stimulus
 from tb.scoreboard import Scoreboard
+from tb.stalls import STREAMS
+
+_Array = npt.NDArray[Any]
 
 
 def play(case: Case, rtl: Path = RTL) -> Played:
@@ -18,7 +28,15 @@ def play(case: Case, rtl: Path = RTL) -> Played:
 
     Errors: SimulationError if the unit does not build.
     """
-    model = load(case.spec, case.unit, rtl)
+    played = judge(load(case.spec, case.unit, rtl), case)
+    if not played.passed:
+        played.folder.mkdir(parents=True, exist_ok=True)
+        case.save(played.folder / "case.json")
+    return played
+
+
+def judge(model: Model, case: Case) -> Played:
+    """Run a case and hold what came out against the golden model; nothing is written."""
     scoreboard = Scoreboard(case)
     outcome: Outcome | None = None
     cycles = 0
@@ -29,8 +47,51 @@ def play(case: Case, rtl: Path = RTL) -> Played:
     except SimulationError as fault:
         scoreboard.faults.append(str(fault))
     folder = BUILD / "failures" / f"{case.id}-batch"
-    if scoreboard.report:
-        folder.mkdir(parents=True, exist_ok=True)
-        case.save(folder / "case.json")
     tallies = tuple(scoreboard.tallies.values())
     return Played(case, folder, scoreboard.report, tallies, outcome, cycles)
+
+
+def smallest(case: Case, rtl: Path = RTL) -> Case:
+    """Return what is left of a failing case when all is taken away that it fails without.
+
+    In turn: stalls, the reset, vectors, rows of weights, columns of weights and inputs.
+    """
+    model = load(case.spec, case.unit, rtl)
+
+    def fails(**changes: Any) -> bool:
+        try:
+            return not judge(model, replace(case, **changes)).passed
+        except InputError:  # no vectors, or a reset after the end of what is left
+            return False
+
+    def simpler(**changes: Any) -> Case:
+        return replace(case, **changes) if fails(**changes) else case
+
+    for stream in STREAMS:
+        case = simpler(stalls={**case.stalls, stream: "never"})
+    case = simpler(reset_after=None)
+    families, vectors = case.families, case.vectors
+
+    def of(places: _Array, values: _Array) -> tuple[Stimulus, ...]:
+        return tuple(Stimulus(families[i], values[i : i + 1]) for i in np.flatnonzero(places))
+
+    left = _cleared(np.ones(len(vectors)), lambda rest: fails(stimuli=of(rest, vectors)))
+    case = replace(case, stimuli=of(left, vectors))
+    weights = _cleared(case.weights, lambda rest: fails(weights=rest))
+    weights = _cleared(weights.T, lambda rest: fails(weights=rest.T)).T
+    case = replace(case, weights=weights)
+    lanes = _cleared(vectors.T, lambda rest: fails(stimuli=of(left, rest.T)))
+    return replace(case, stimuli=of(left, lanes.T))
+
+
+def _cleared(array: _Array, still_fails: Callable[[_Array], bool]) -> _Array:
+    """Return the array with all zeroed that can be: all of it, its halves, its quarters, ..."""
+    size = len(array)
+    while size:
+        for start in range(0, len(array), size):
+            trial = array.copy()
+            trial[start : start + size] = 0
+            if array[start : start + size].any() and still_fails(trial):
+                array = trial
+        size //= 2
+    return array

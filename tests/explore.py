@@ -1,0 +1,195 @@
+"""Explorations: a few drawn values that numpy expands to hundreds of vectors, on golden or on RTL.
+
+Hypothesis draws a spec, a family of weights, a seed, and lanes to set to an end of their range:
+little to search, and little to shrink. A failure on RTL is made as small as it gets and kept as a
+case file, and says how to play it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis import target
+from rtl_suite import SPECS
+from strategies import FAMILIES, Family, near_bound, seeds, specs, uniform
+
+from golden import bounds, mvau
+from golden.fixup import bring_back
+from golden.integer import BoolArray, IntArray
+from golden.mvau import Outcome
+from golden.spec import MvauSpec
+from sim import batch
+from sim.paths import RTL
+from tb import stimulus
+from tb.case import Case, Stimulus
+from tb.stalls import STREAMS
+
+VECTORS = 256  # of a case, at least
+
+# Smallest first, so that failures shrink to a small unit.
+POOL = sorted(SPECS.values(), key=lambda spec: (spec.mw * spec.mh, spec.acc_bits))
+STALLS = (
+    "never",
+    "every-2",
+    "every-3",
+    "bursts-1-3",
+    "bursts-3-1",
+    "random-30",
+    "random-70",
+    "late-20",
+)
+
+
+# One matrix, folded in every way that differs: no fold at all, folds of one kind, of both, of one.
+FOLDS = [
+    MvauSpec(12, 6, pe, simd, 4, 4, 9, signed_input=True)
+    for pe, simd in ((1, 1), (1, 12), (6, 1), (2, 3), (3, 4), (6, 12))
+]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Something that answers cases, the specs that it knows, and pairs that differ in folding."""
+
+    name: str
+    specs: st.SearchStrategy[MvauSpec] = field(repr=False)
+    refolded: st.SearchStrategy[tuple[MvauSpec, MvauSpec]] = field(repr=False)
+    answer: Callable[[Case], Outcome] = field(repr=False)
+
+
+def golden_answer(case: Case) -> Outcome:
+    """Return what the fast golden model makes of a case, flags as a unit shows them."""
+    outcome = mvau.outcome(case.spec, case.weights, case.vectors)
+    return replace(outcome, overflow=outcome.overflow & case.spec.observe)
+
+
+def rtl_answer(case: Case, rtl: Path = RTL) -> Outcome:
+    """Return what the RTL makes of a case, which must be what the golden model makes of it."""
+    played = batch.judge(batch.load(case.spec, case.unit, rtl), case)
+    if not played.passed:
+        played = batch.play(batch.smallest(case, rtl), rtl)
+        raise AssertionError(f"\n{played.report}\n  replay    {played.replay}")
+    assert played.outcome is not None
+    return played.outcome
+
+
+@st.composite
+def refolded(draw: st.DrawFn) -> tuple[MvauSpec, MvauSpec]:
+    spec = draw(specs())
+    pe, simd = (
+        draw(st.sampled_from([n for n in range(1, whole + 1) if whole % n == 0]))
+        for whole in (spec.mh, spec.mw)
+    )
+    return spec, replace(spec, pe=pe, simd=simd)
+
+
+GOLDEN = Backend("golden", specs(), refolded(), golden_answer)
+FOLD = st.sampled_from(FOLDS)
+ON_RTL = Backend("rtl", st.sampled_from(POOL), st.tuples(FOLD, FOLD), rtl_answer)
+
+
+Rows = Callable[[np.random.Generator, MvauSpec], IntArray]
+
+
+def of_family(family: Family) -> Rows:
+    return lambda rng, spec: family(rng, spec.weights, (spec.mh, spec.mw))
+
+
+def adverse(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
+    """Return rows whose sums reach the ends of the range, and one past them."""
+    return stimulus.adverse_layer(spec, rng)[0]
+
+
+def inside(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
+    """Return rows of any weights, each brought into its exact range by the smallest change."""
+    return bring_back(uniform(rng, spec.weights, (spec.mh, spec.mw)), spec.acc_bits, spec.inputs)[0]
+
+
+def brimful(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
+    """Return rows inside the exact range that one more LSB of any weight would carry out of it.
+
+    But for weights that are at their ends.
+    """
+    rows = inside(rng, spec)
+    for row in rows:
+        for lane in rng.permutation(spec.mw):
+            for sign in rng.permutation([-1, 1]):
+                if row[lane] * sign >= 0:
+                    row[lane] += sign * room(row, lane, sign, spec)
+    return rows
+
+
+def room(row: IntArray, lane: np.int64, sign: np.int64, spec: MvauSpec) -> int:
+    """Return how many LSB a weight can go outward before its row (MW,) leaves the exact range."""
+    (lo,), (hi,) = bounds.exact_range(row[None], spec.inputs)
+    end = spec.weights.maximum if sign > 0 else spec.weights.minimum
+    ends = (spec.inputs.maximum, -spec.inputs.minimum)[::sign]
+    rooms = (int(spec.acc.maximum - hi), int(lo - spec.acc.minimum))
+    steps = [free // each for free, each in zip(rooms, ends, strict=True) if each > 0]
+    return min([abs(end - int(row[lane])), *steps])
+
+
+def is_inside(rows: IntArray, spec: MvauSpec) -> BoolArray:
+    """Return, for each row (MH, MW), whether its exact range fits P."""
+    lo, hi = bounds.exact_range(rows, spec.inputs)
+    return np.asarray((lo >= spec.acc.minimum) & (hi <= spec.acc.maximum))
+
+
+ANY: tuple[Rows, ...] = (*map(of_family, FAMILIES), near_bound, adverse, brimful)
+
+
+def expanded(
+    spec: MvauSpec, weights: IntArray, rng: np.random.Generator, ends: list[tuple[int, bool]]
+) -> tuple[Stimulus, ...]:
+    """Return 256 vectors and more of all families; of the last ones, set lanes to their ends."""
+    missing = max(1, VECTORS - 4 * spec.mh - 3)
+    fill = FAMILIES[-1](rng, spec.inputs, (missing, spec.mw))
+    half = rng.random(missing) < 0.5  # a stretch of each vector at the worst, the rest anything
+    lowest, highest = bounds.worst_case_inputs(weights, spec.inputs)
+    worst = np.concatenate([lowest, highest])[rng.integers(0, 2 * spec.mh, missing)]
+    stretch = np.sort(rng.integers(0, spec.mw + 1, (missing, 2)), axis=1)
+    lanes = np.arange(spec.mw)
+    at_worst = (stretch[:, :1] <= lanes) & (lanes < stretch[:, 1:]) & half[:, None]
+    fill = np.where(at_worst, worst, fill)
+    for lane, high in ends:
+        fill[:, lane % spec.mw] = spec.inputs.maximum if high else spec.inputs.minimum
+    return (
+        stimulus.worst_case(weights, spec.inputs),
+        stimulus.mixed_signs(weights, spec.inputs),
+        stimulus.corners(weights, spec.inputs),
+        Stimulus(stimulus.UNIFORM, fill),
+    )
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    drawn_specs: st.SearchStrategy[MvauSpec],
+    rows: tuple[Rows, ...] = ANY,
+    stalls: bool = False,
+    reset: bool = False,
+    unit: str = "mvau",
+) -> Case:
+    """Draw a unit, rows of one family, and 256 vectors and more against them."""
+    spec = draw(drawn_specs)
+    spec = replace(spec, pe=1, simd=1) if unit == "mac" else spec
+    rng = np.random.default_rng(draw(seeds()))
+    weights = draw(st.sampled_from(rows))(rng, spec)
+    ends = draw(st.lists(st.tuples(st.integers(0, spec.mw - 1), st.booleans()), max_size=3))
+    case = Case(unit, spec, "explored", weights, expanded(spec, weights, rng, ends))
+    if stalls:
+        patterns = st.dictionaries(st.sampled_from(STREAMS), st.sampled_from(STALLS))
+        case = replace(case, stalls=draw(patterns))
+    if reset:
+        case = replace(case, reset_after=draw(st.integers(0, min(400, case.timeout_cycles - 1))))
+    return case
+
+
+def toward_the_edge(case: Case) -> None:
+    """Tell hypothesis how near the exact sums come to the end of the range, or how far past it."""
+    peak = np.abs(mvau.matvec(case.weights, case.vectors)).max()
+    target(min(2.0, float(peak) / case.spec.acc.maximum), label="peak sum / end of the range")
