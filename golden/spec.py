@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from golden.integer import Format, InputError, Overflow
 
@@ -71,15 +72,15 @@ class MvauSpec:
         """Beats per vector."""
         return self.sf * self.nf
 
-    @property
+    @cached_property
     def weights(self) -> Format:
         return Format(self.weight_bits, signed=True)
 
-    @property
+    @cached_property
     def inputs(self) -> Format:
         return Format(self.input_bits, self.signed_input)
 
-    @property
+    @cached_property
     def acc(self) -> Format:
         return Format(self.acc_bits, signed=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ VECTORS = 256  # of a case, at least
 
 # Smallest first, so that failures shrink to a small unit.
 POOL = sorted(SPECS.values(), key=lambda spec: (spec.mw * spec.mh, spec.acc_bits))
-STALLS = (
+PATTERNS = (
     "never",
     "every-2",
     "every-3",
@@ -42,6 +43,12 @@ STALLS = (
     "random-70",
     "late-20",
 )
+
+# Made once: to make a strategy takes longer than to draw from it.
+STALLS = st.dictionaries(st.sampled_from(STREAMS), st.sampled_from(PATTERNS))
+RESETS = st.none() | st.integers(0, 400)  # cycles, less than any case of 256 vectors takes
+FAMILY = st.integers(0, 7)
+ENDS = st.lists(st.tuples(st.integers(0, 63), st.booleans()), max_size=3)  # lanes, modulo MW
 
 
 # One matrix, folded in every way that differs: no fold at all, folds of one kind, of both, of one.
@@ -69,12 +76,18 @@ def golden_answer(case: Case) -> Outcome:
 
 def rtl_answer(case: Case, rtl: Path = RTL) -> Outcome:
     """Return what the RTL makes of a case, which must be what the golden model makes of it."""
-    played = batch.judge(batch.load(case.spec, case.unit, rtl), case)
+    played = batch.judge(_loaded(case.spec, case.unit, rtl), case)
     if not played.passed:
         played = batch.play(batch.smallest(case, rtl), rtl)
         raise AssertionError(f"\n{played.report}\n  replay    {played.replay}")
     assert played.outcome is not None
     return played.outcome
+
+
+@cache
+def _loaded(spec: MvauSpec, unit: str, rtl: Path) -> batch.Model:
+    """Load a unit once; to look whether its sources have changed takes as long as to ask it."""
+    return batch.load(spec, unit, rtl)
 
 
 @st.composite
@@ -116,21 +129,21 @@ def brimful(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
     """
     rows = inside(rng, spec)
     for row in rows:
-        for lane in rng.permutation(spec.mw):
-            for sign in rng.permutation([-1, 1]):
-                if row[lane] * sign >= 0:
-                    row[lane] += sign * room(row, lane, sign, spec)
+        (lo,), (hi,) = bounds.exact_range(row[None], spec.inputs)
+        up, down = int(spec.acc.maximum - hi), int(lo - spec.acc.minimum)
+        for lane in rng.permutation(spec.mw).tolist():
+            for sign in rng.permutation([-1, 1]).tolist():
+                weight = int(row[lane])
+                if weight * sign < 0:
+                    continue
+                # What one LSB outward adds to the highest sum, and takes from the lowest.
+                highest, lowest = (spec.inputs.maximum, -spec.inputs.minimum)[::sign]
+                end = spec.weights.maximum if sign > 0 else spec.weights.minimum
+                free = [room // each for room, each in ((up, highest), (down, lowest)) if each]
+                steps = min(abs(end - weight), *free)
+                row[lane] += sign * steps
+                up, down = up - steps * highest, down - steps * lowest
     return rows
-
-
-def room(row: IntArray, lane: np.int64, sign: np.int64, spec: MvauSpec) -> int:
-    """Return how many LSB a weight can go outward before its row (MW,) leaves the exact range."""
-    (lo,), (hi,) = bounds.exact_range(row[None], spec.inputs)
-    end = spec.weights.maximum if sign > 0 else spec.weights.minimum
-    ends = (spec.inputs.maximum, -spec.inputs.minimum)[::sign]
-    rooms = (int(spec.acc.maximum - hi), int(lo - spec.acc.minimum))
-    steps = [free // each for free, each in zip(rooms, ends, strict=True) if each > 0]
-    return min([abs(end - int(row[lane])), *steps])
 
 
 def is_inside(rows: IntArray, spec: MvauSpec) -> BoolArray:
@@ -178,15 +191,12 @@ def cases(
     spec = draw(drawn_specs)
     spec = replace(spec, pe=1, simd=1) if unit == "mac" else spec
     rng = np.random.default_rng(draw(seeds()))
-    weights = draw(st.sampled_from(rows))(rng, spec)
-    ends = draw(st.lists(st.tuples(st.integers(0, spec.mw - 1), st.booleans()), max_size=3))
-    case = Case(unit, spec, "explored", weights, expanded(spec, weights, rng, ends))
-    if stalls:
-        patterns = st.dictionaries(st.sampled_from(STREAMS), st.sampled_from(STALLS))
-        case = replace(case, stalls=draw(patterns))
-    if reset:
-        case = replace(case, reset_after=draw(st.integers(0, min(400, case.timeout_cycles - 1))))
-    return case
+    weights = rows[draw(FAMILY) % len(rows)](rng, spec)
+    ends = draw(ENDS)
+    return Case(
+        unit, spec, "explored", weights, expanded(spec, weights, rng, ends),
+        stalls=draw(STALLS) if stalls else {}, reset_after=draw(RESETS) if reset else None,
+    )  # fmt: skip
 
 
 def toward_the_edge(case: Case) -> None:

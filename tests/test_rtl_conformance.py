@@ -10,6 +10,7 @@ import pytest
 from rtl_suite import SPECS, STALLS, adverse_case, simulators
 
 from golden import bounds, mvau
+from sim import batch
 from sim.build import build
 from sim.run import play_all, simulate
 from sim.tools import Simulator, simulator
@@ -49,10 +50,15 @@ def test_rtl_equals_golden_model(unit: str, name: str, sim: Simulator) -> None:
         trace = mvau.run(case.spec, case.weights, case.vectors)
         np.testing.assert_array_equal(outcome.out, trace.out, err_msg=case.id)
         np.testing.assert_array_equal(outcome.overflow, trace.overflow & case.spec.observe)
+        at_once = batch.load(case.spec, unit).run(case)
+        np.testing.assert_array_equal(at_once.out, outcome.out, err_msg=case.id)
+        np.testing.assert_array_equal(at_once.overflow, outcome.overflow, err_msg=case.id)
         if set(case.stalls.values()) == {"never"} and case.reset_after is None:
             # One beat a cycle, vectors back to back; only the latency of the pipe is added:
             # release of reset to first beat, last beat to result, result to its transfer.
-            assert played.cycles <= len(case.vectors) * case.spec.total_fold + 3
+            beats = len(case.vectors) * case.spec.total_fold
+            assert at_once.cycles == beats + 1
+            assert played.cycles <= beats + 3
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -105,10 +105,10 @@ class _Batch(ctypes.Structure):
 _FAULTS = (
     "",
     "no end within {budget} cycles",
-    "tvalid must hold until the beat is taken, but it fell",
-    "a beat must hold until it is taken, but it changed",
-    "a beat came after the last one that is due",
-    "a beat came before the operands that it is made of",
+    "m_axis_output: tvalid must hold until the beat is taken, but it fell",
+    "m_axis_output: a beat must hold until it is taken, but it changed",
+    "m_axis_output: a beat came after the last one that is due",
+    "m_axis_output: a beat came before the operands that it is made of",
     "the unit called $finish",
     "{message}",
 )
@@ -209,4 +209,4 @@ def _sentence(case: Case, batch: _Batch, sources: Any, sink: _Sink) -> str:
     counts = (("input", sources[_INPUT]), ("weight", sources[_WEIGHT]), ("output", sink))
     moved = " ".join(f"{name}={stream.moved}" for name, stream in counts)
     what = _FAULTS[batch.fault].format(budget=batch.budget, message=batch.message.decode())
-    return f"{case.unit}: {what}; beats that moved: {moved}, output beats expected: {sink.beats}"
+    return f"{what}; beats that moved: {moved}, output beats expected: {sink.beats}"
