@@ -24,7 +24,7 @@ LIMIT_S = 900
 
 _HEADERS = "".join(
     f"#include <{name}>\n"
-    for name in ("cstdint", "cstdio", "exception", "memory", "string", "tuple", "vector")
+    for name in ("cstdint", "cstdio", "stdexcept", "memory", "string", "tuple", "vector")
 ) + '#include "verilated.h"\n'  # fmt: skip
 _FATAL = Path(__file__).with_name("batch") / "fatal.cpp"
 _SOURCES = ("verilated", "verilated_vpi", "verilated_threads", "verilated_dpi")

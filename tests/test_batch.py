@@ -202,6 +202,32 @@ def test_a_unit_that_misbehaves_is_told_from_one_that_is_slow(name: str, tmp_pat
     assert same(batch.load(SPEC).run(WEIGHTS, INPUTS), mvau.run(SPEC, WEIGHTS, INPUTS))
 
 
+NARROW = """
+module mvau #(
+    parameter integer MW = 1, MH = 1, PE = 1, SIMD = 1, WEIGHT_BITS = 1, INPUT_BITS = 1,
+    parameter integer SIGNED_INPUT = 0, ACC_BITS = 2, OVERFLOW = 0, OBSERVE = 1
+) (
+    input wire clk, input wire rst,
+    input wire [7:0] s_axis_input_tdata, input wire s_axis_input_tvalid,
+    output wire s_axis_input_tready,
+    input wire [7:0] s_axis_weight_tdata, input wire s_axis_weight_tvalid,
+    output wire s_axis_weight_tready,
+    output wire [7:0] m_axis_output_tdata, output wire m_axis_output_tuser,
+    output wire m_axis_output_tlast, output wire m_axis_output_tvalid,
+    input wire m_axis_output_tready
+);
+endmodule
+"""
+
+
+@pytest.mark.parametrize("change", [{"weight_bits": 16, "simd": 4}, {"acc_bits": 33}, {"pe": 64}])
+def test_ports_too_narrow_for_the_spec(tmp_path: Path, change: dict[str, int]) -> None:
+    (tmp_path / "mvau.v").write_text(NARROW)
+    spec = replace(SPEC, mw=4, mh=64, **change)
+    with pytest.raises(SimulationError, match=r"^a port is narrower than the spec says"):
+        batch.load(spec, rtl=tmp_path).run(np.ones((64, 4), int), INPUTS)
+
+
 def test_a_beat_too_many(tmp_path: Path) -> None:
     """After the last result: the vectors are all there, and so is one beat more."""
     rtl = changed(

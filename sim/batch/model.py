@@ -122,22 +122,42 @@ def _function(path: Path) -> Any:
     return play
 
 
-class _Answer:
-    """Room for what leaves the unit: beats of PE results."""
+class _Part:
+    """One batch of a case: all of it, or its start, which a reset cuts off after some cycles."""
 
-    def __init__(self, beats: int, pe: int) -> None:
-        self.out: IntArray = np.zeros((beats, pe), np.int64)
-        self.overflow: BoolArray = np.zeros((beats, pe), bool)
+    def __init__(
+        self, case: Case, sources: ctypes.Array[_Source], stalls: int | None, cut: int | None
+    ) -> None:
+        spec, beats = case.spec, len(case.vectors) * case.spec.nf
+        self.case, self.sources = case, sources
+        self.out: IntArray = np.zeros((beats, spec.pe), np.int64)
+        self.overflow: BoolArray = np.zeros((beats, spec.pe), bool)
         self.last: BoolArray = np.zeros(beats, bool)
+        answers = [array.ctypes.data for array in (self.out, self.overflow, self.last)]
+        self.sink = _Sink(*answers, beats, spec.pe, spec.acc_bits, _WEIGHT, spec.sf, stalls)
+        budget = case.timeout_cycles if cut is None else cut
+        self.batch = _Batch(sources, ctypes.pointer(self.sink), budget, LINGER, cut is not None)
 
-    @property
-    def pointers(self) -> list[int]:
-        return [array.ctypes.data for array in (self.out, self.overflow, self.last)]
+    def require_good(self, batch: _Batch) -> None:
+        """Raise SimulationError for what broke the rules of the streams."""
+        if batch.fault:
+            counts = (("input", self.sources[_INPUT]), ("weight", self.sources[_WEIGHT]))
+            moved = " ".join(f"{name}={source.moved}" for name, source in counts)
+            message = batch.message.decode(errors="replace")
+            raise SimulationError(
+                f"{_FAULTS[batch.fault].format(budget=batch.budget, message=message)}; beats that "
+                f"moved: {moved} output={self.sink.moved}, output beats expected: {self.sink.beats}"
+            )
+        if self.case.unit == "mvau":
+            due = np.arange(1, len(self.last) + 1) % self.case.spec.nf == 0
+            for beat in np.flatnonzero((self.last != due)[: self.sink.moved])[:1]:
+                is_due, was = int(due[beat]), int(self.last[beat])
+                raise SimulationError(f"tlast of output beat {beat} must be {is_due}, got {was}")
 
-    def require_start_of(self, whole: _Answer, beats: int) -> None:
-        """Refuse results before a reset that are not those after it."""
-        same = (self.out == whole.out) & (self.overflow == whole.overflow)
-        for beat in np.flatnonzero(~same[:beats].all(axis=1))[:1]:
+    def require_start_of(self, whole: _Part) -> None:
+        """Raise SimulationError if the results before a reset are not those after it."""
+        same = ((self.out == whole.out) & (self.overflow == whole.overflow)).all(axis=1)
+        for beat in np.flatnonzero(~same[: self.sink.moved])[:1]:
             raise SimulationError(
                 f"output beat {beat} was {self.out[beat]} before the reset, {whole.out[beat]} after"
             )
@@ -145,21 +165,21 @@ class _Answer:
 
 def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
     spec, vectors = case.spec, np.ascontiguousarray(case.vectors)
-    budget = case.timeout_cycles
+    tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
+    tiles = np.ascontiguousarray(tiles)
+    cycles = case.timeout_cycles + LINGER
     stalls = {
-        stream: StallPattern.parse(name).sample(budget + LINGER, case.rng(f"stall {stream}"))
+        stream: StallPattern.parse(name).sample(cycles, case.rng(f"stall {stream}"))
         for stream, name in case.stalls.items()
         if name != "never"
     }
-    # What a unit without a buffer must be sent again for every row.
+    pointers = {stream: pauses.ctypes.data for stream, pauses in stalls.items()}
+    # A mac has no buffer: it is sent the vector again for every row.
     copies = 1 if case.unit == "mvau" else spec.nf
-    tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
-    tiles = np.ascontiguousarray(tiles)
-    pointers = {stream: cycles.ctypes.data for stream, cycles in stalls.items()}
     sources = (_Source * 2)(
         _Source(
-            vectors.ctypes.data, len(vectors) * spec.sf, spec.simd, spec.input_bits, spec.sf,
-            copies, spec.sf, pointers.get("input"),
+            vectors.ctypes.data, len(vectors) * spec.sf, spec.simd, spec.input_bits,
+            spec.sf, copies, spec.sf, pointers.get("input"),
         ),
         _Source(
             tiles.ctypes.data, spec.total_fold, spec.pe * spec.simd, spec.weight_bits,
@@ -167,46 +187,13 @@ def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
         ),
     )  # fmt: skip
     cuts = [None] if case.reset_after is None else [case.reset_after, None]
-    answers = [_Answer(len(vectors) * spec.nf, spec.pe) for _ in cuts]
-    sinks = (_Sink * len(cuts))(
-        *(
-            _Sink(
-                *answer.pointers, len(answer.last), spec.pe, spec.acc_bits,
-                _WEIGHT, spec.sf, pointers.get("output"),
-            )
-            for answer in answers
-        )
-    )  # fmt: skip
-    batches = (_Batch * len(cuts))(
-        *(
-            _Batch(
-                sources,
-                ctypes.pointer(sink),
-                budget if cut is None else cut,
-                LINGER,
-                cut is not None,
-            )
-            for cut, sink in zip(cuts, sinks, strict=True)
-        )
-    )
+    parts = [_Part(case, sources, pointers.get("output"), cut) for cut in cuts]
+    batches = (_Batch * len(parts))(*(part.batch for part in parts))
     play(batches, len(batches), case.seed)
-    for batch, sink in zip(batches, sinks, strict=True):
-        if batch.fault:
-            raise SimulationError(_sentence(case, batch, sources, sink))
-    *before, answer = answers
-    for cut_off, sink in zip(before, sinks, strict=False):
-        cut_off.require_start_of(answer, sink.moved)
-    if case.unit == "mvau":
-        due = np.arange(1, len(answer.last) + 1) % spec.nf == 0
-        for beat in np.flatnonzero(answer.last != due)[:1]:
-            is_due, was = int(due[beat]), int(answer.last[beat])
-            raise SimulationError(f"tlast of output beat {beat} must be {is_due}, got {was}")
+    for part, batch in zip(parts, batches, strict=True):
+        part.require_good(batch)
+    whole = parts[-1]
+    for part in parts[:-1]:
+        part.require_start_of(whole)
     shape = (len(vectors), spec.mh)
-    return Trace(answer.out.reshape(shape), answer.overflow.reshape(shape), batch.cycles)
-
-
-def _sentence(case: Case, batch: _Batch, sources: Any, sink: _Sink) -> str:
-    counts = (("input", sources[_INPUT]), ("weight", sources[_WEIGHT]), ("output", sink))
-    moved = " ".join(f"{name}={stream.moved}" for name, stream in counts)
-    what = _FAULTS[batch.fault].format(budget=batch.budget, message=batch.message.decode())
-    return f"{what}; beats that moved: {moved}, output beats expected: {sink.beats}"
+    return Trace(whole.out.reshape(shape), whole.overflow.reshape(shape), batches[-1].cycles)

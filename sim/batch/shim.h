@@ -7,7 +7,7 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <exception>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <vector>
@@ -78,6 +78,12 @@ void get(const Port& port, uint32_t* words) {
         for (std::size_t i = 0; i < WORDS<Port>; ++i) words[i] = port[i];
 }
 
+template <class Port>
+void require_room(int64_t bits) {
+    if (bits > int64_t{32} * int64_t{WORDS<Port>})
+        throw std::runtime_error{"a port is narrower than the spec says"};
+}
+
 // Lane i sits at [i*bits +: bits].
 void pack(const int64_t* values, int64_t lanes, int64_t bits, uint32_t* words) {
     const uint64_t mask = ~uint64_t{0} >> (64 - bits);
@@ -112,6 +118,7 @@ public:
         : plan{plan}, data{Ports::data(unit)}, valid{Ports::valid(unit)},
           ready{Ports::ready(unit)}, last{Ports::last(unit)}, total{plan.beats * plan.copies},
           words(plan.beats * WORDS<Data>), beat{words.data()}, junk(WORDS<Data>) {
+        require_room<Data>(plan.lanes * plan.bits);
         for (int64_t i = 0; i < plan.beats; ++i)
             pack(plan.values + i * plan.lanes, plan.lanes, plan.bits, &words[i * WORDS<Data>]);
         const std::vector<int64_t> ones(plan.lanes, -1);
@@ -170,6 +177,8 @@ public:
     Collector(Vunit& unit, Sink& plan)
         : plan{plan}, data{Ports::data(unit)}, valid{Ports::valid(unit)},
           ready{Ports::ready(unit)}, last{Ports::last(unit)}, user{Ports::user(unit)} {
+        require_room<Data>(plan.lanes * plan.bits);
+        require_room<User>(plan.lanes);
         plan.moved = 0;
         ready = 0;
     }
