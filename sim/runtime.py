@@ -65,7 +65,8 @@ def compiler_flags(simulator: Simulator, waves: str = "") -> list[str]:
     macros = [f"-DVM_{name}={int(value)}" for name, value in (traces | others).items()]
     include = simulator.include
     return [
-        "-std=c++20", "-O2", "-march=native", "-fPIC", "-DVERILATOR=1", *macros,
+        # -O2 takes half as long again to compile and simulates but a few percent faster.
+        "-std=c++20", "-O1", "-march=native", "-fPIC", "-DVERILATOR=1", *macros,
         f"-I{include}", f"-I{include / 'vltstd'}",
     ]  # fmt: skip
 

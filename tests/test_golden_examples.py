@@ -20,5 +20,6 @@ def test_examples() -> None:
         "fixup",
         "integer",
         "layer",
+        "mvau",
         "spec",
     }
