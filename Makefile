@@ -1,36 +1,49 @@
 # The front door: one target is one command that also works alone. Generated things go to build/.
 
-ACC      ?= 16        ## accumulator width P, 2 to 64
-LAYER    ?=           ## sim: a layer file (.npz) in place of the shipped ones
-INPUTS   ?=           ## sim: labelled inputs (.npz) for LAYER
-PE       ?=           ## sim: output rows at once in the mvau; must divide MH
-SIMD     ?=           ## sim: input columns at once in the mvau; must divide MW
-OVERFLOW ?= wrap      ## sim: wrap or saturate
+ACC      ?= 16        ## accumulator width P, 2 to 64; sweep: also 8,12 or 8..32
+LAYER    ?=           ## sim, sweep: a layer file (.npz) in place of the shipped ones
+INPUTS   ?=           ## sim, sweep: labelled inputs (.npz) for LAYER
+PE       ?=           ## sim, sweep: output rows at once in the mvau; must divide MH
+SIMD     ?=           ## sim, sweep: input columns at once in the mvau; must divide MW
+OVERFLOW ?= wrap      ## sim, sweep: wrap or saturate; sweep: or wrap,saturate
 STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7
 SIM      ?= verilator ## sim, repro: verilator or icarus
-SEED     ?= 1         ## sim: seed of everything random
-JSON     ?=           ## sim, bench: write the verdict, the numbers to this file as well
+MW       ?=           ## sweep: inputs, in place of the shipped layers; as all of its numbers: 8, 8,12 or 8..12
+MH       ?=           ## sweep: outputs
+WEIGHT_BITS  ?=       ## sweep: 1 to 16, of weights made from SEED
+INPUT_BITS   ?=       ## sweep: 1 to 16
+SIGNED_INPUT ?=       ## sweep: 0, 1 or 0,1
+SEED     ?= 1         ## sim, sweep: seed of everything random
+JSON     ?=           ## sim, sweep, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
 CASE     ?=           ## repro: the case.json to play again
-ARGS     ?=           ## test, peer: more arguments for pytest; train, bench, experiments: for a2q
+ARGS     ?=           ## test, peer: more arguments for pytest; sweep, train, bench, bench-quantizers, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test peer repro train bench experiments lint format setup clean
+.PHONY: help sim sweep test peer repro train bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /## /' | awk -F'## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /## /' | awk -F'## ' '{printf "  %-16s %s\n", $$1, $$2}'
 	@echo
-	@grep -hE '^[A-Z]+ +\?=' Makefile | sed -E 's/ *\?= */ = /; s/ *## */## /' | awk -F'## ' '{printf "  %-22s %s\n", $$1, $$2}'
+	@grep -hE '^[A-Z_]+ +\?=' Makefile | sed -E 's/ *\?= */ = /; s/ *## */## /' | awk -F'## ' '{printf "  %-22s %s\n", $$1, $$2}'
 
 sim: .venv/light ## the main job: play the trained layers through the RTL at P=ACC, and judge
 	@$(BIN)/a2q sim --acc $(call quoted,ACC) --sim $(call quoted,SIM) --seed $(call quoted,SEED) \
 	  --overflow $(call quoted,OVERFLOW) --stall $(call quoted,STALL) \
 	  $(call option,layer,LAYER) $(call option,inputs,INPUTS) \
 	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
+
+sweep: .venv/light .venv/experiments ## where overflow starts: a grid of units, ACC=8..32, in seconds
+	@$(BIN)/a2q sweep --seed $(call quoted,SEED) --overflow $(call quoted,OVERFLOW) \
+	  $(if $(filter-out file,$(origin ACC)),--acc=$(call quoted,ACC)) \
+	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,mw,MW) $(call option,mh,MH) \
+	  $(call option,weight-bits,WEIGHT_BITS) $(call option,input-bits,INPUT_BITS) \
+	  $(call option,signed-input,SIGNED_INPUT) $(call option,layer,LAYER) \
+	  $(call option,inputs,INPUTS) $(call option,json,JSON) $(ARGS)
 
 test: .venv/test .venv/train .venv/experiments ## all tests: golden model, training, testbench, both simulators
 	@$(BIN)/pytest -n auto -m "not peer" $(ARGS)
@@ -44,8 +57,11 @@ repro: .venv/light ## play a failed case again, from its file alone: CASE=build/
 train: .venv/train ## train the shipped layers again (minutes; goes on where it was interrupted)
 	@$(BIN)/a2q train $(ARGS)
 
-bench: .venv/train .venv/peer ## time our quantizers against plain QAT and Brevitas (minutes)
+bench: .venv/light .venv/test ## time the engines, builds, golden model and searches for bugs (minutes)
 	@$(BIN)/a2q bench $(call option,json,JSON) $(ARGS)
+
+bench-quantizers: .venv/train .venv/peer ## time our quantizers against plain QAT and Brevitas (minutes)
+	@$(BIN)/a2q bench-quantizers $(call option,json,JSON) $(ARGS)
 
 experiments: .venv/train .venv/experiments ## what A2Q's parts do, in tables and plots (minutes; goes on as well)
 	@$(BIN)/a2q experiments $(ARGS)

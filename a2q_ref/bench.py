@@ -1,4 +1,4 @@
-"""``a2q bench``: what quantizing weights costs in training, against plain QAT and Brevitas.
+"""``a2q bench-quantizers``: what quantizing costs in training, against plain QAT and Brevitas.
 
 One step is forward and backward: of the weight quantizer alone, or of a layer with quantized
 weights (its inputs are floats and have gradients). All contestants run in turn in every round, and
@@ -332,7 +332,7 @@ def to_json(results: Sequence[Result], rounds: int) -> dict[str, Any]:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="a2q bench",
+        prog="a2q bench-quantizers",
         description="""\
 Time forward and backward of the weight quantizers, alone and in a layer, against plain
 quantization-aware training (QAT: a learned scale, rounding and clipping, as a chain of torch
@@ -351,9 +351,9 @@ operations) and Brevitas, in float32. A ratio is the median of the ratios of eac
 
 
 def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
-    """Run ``a2q bench``; return its exit status."""
+    """Run ``a2q bench-quantizers``; return its exit status."""
     arguments = _parser().parse_args(argv)
-    return run("a2q bench", lambda: _bench(arguments, cases), "no numbers were kept")
+    return run("a2q bench-quantizers", lambda: _bench(arguments, cases), "no numbers were kept")
 
 
 def _bench(arguments: argparse.Namespace, cases: Sequence[Case]) -> None:
@@ -371,7 +371,7 @@ def _bench(arguments: argparse.Namespace, cases: Sequence[Case]) -> None:
     if lacking:
         console.print(f"nothing was compiled: {lacking}")
     if not brevitas_is_there():
-        console.print("Brevitas is not installed: make bench installs it")
+        console.print("Brevitas is not installed: make bench-quantizers installs it")
     for line in summary(results):
         console.print(line, soft_wrap=True, highlight=False)
 

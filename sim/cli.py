@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import re
 import signal
 import sys
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from golden.archive import whole_file, writable_file
 from golden.integer import InputError, Overflow
 from golden.layer import LabelledInputs, QuantLayer
-from sim import lint, plan, report
+from sim import lint, plan, report, sweep, sweep_report
+from sim.bench import figures
+from sim.bench import main as benchmark
 from sim.cache import SimulationError
 from sim.check import check
-from sim.paths import shown
+from sim.paths import BUILD, shown
 from sim.run import play
 from sim.tools import SIMULATORS, simulator
 from tb.case import Case
@@ -39,7 +43,7 @@ STALL_HELP = (
 TORCH_COMMANDS = {
     "train": "train the shipped layers, or others, and export them",
     "experiments": "what A2Q's parts do, in tables and plots",
-    "bench": "time the weight quantizers against plain QAT and Brevitas",
+    "bench-quantizers": "time the weight quantizers against plain QAT and Brevitas",
 }
 
 
@@ -94,12 +98,61 @@ def _parser() -> argparse.ArgumentParser:
     repro.add_argument("case", metavar="CASE", help="a case.json")
     _simulation_options(repro)
 
+    sweep_ = commands.add_parser("sweep", help="find where overflow starts, on a grid of units")
+    sweep_.set_defaults(run=_sweep)
+    _sweep_options(sweep_)
+
+    bench = commands.add_parser("bench", help="time the engines, builds, golden model and searches")
+    bench.set_defaults(run=_bench)
+    _bench_options(bench)
+
     lint_ = commands.add_parser("lint", help="hold the RTL to both lint gates")
     lint_.set_defaults(run=_lint)
 
     for name, what in TORCH_COMMANDS.items():
         commands.add_parser(name, help=what)
     return parser
+
+
+def _bench_options(parser: argparse.ArgumentParser) -> None:
+    default = benchmark.Plan()
+    parser.add_argument(
+        "--rounds", default=str(default.rounds), metavar="N",
+        help="measurements of each, of which the median is taken (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batches", default=str(default.batches), metavar="N",
+        help="batches over which memory may not grow (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", nargs="+", metavar="SECTION", default=list(benchmark.SECTIONS),
+        help=f"some of {', '.join(benchmark.SECTIONS)} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+
+
+def _sweep_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Play a grid of units and say where overflow starts. Every value may be one, a list (8,12) "
+        "or a range (8..32). Without MW, MH, widths or a sign the shipped layers are played; with "
+        "any of them weights of that shape, made from the seed."
+    )
+    for name, (_, low, high) in sweep.AXES.items():
+        parser.add_argument(
+            f"--{name.lower().replace('_', '-')}", metavar="N", help=f"{low} to {high}"
+        )
+    parser.set_defaults(acc="8..32")
+    parser.add_argument("--overflow", default="wrap", metavar="POLICY", help="wrap, saturate")
+    parser.add_argument(
+        "--trained", metavar="P", help="the shipped layer beside the one for each P"
+    )
+    parser.add_argument("--layer", metavar="FILE", help="a layer (.npz) to play at every point")
+    parser.add_argument("--inputs", metavar="FILE", help="labelled inputs (.npz) for that layer")
+    parser.add_argument("--seed", default="1", metavar="N", help="of everything random")
+    parser.add_argument("--json", metavar="FILE", help="write the verdict there as well")
+    parser.add_argument(
+        "--into", default=str(BUILD / "sweep"), metavar="FOLDER", help="where all files go"
+    )
 
 
 def _simulation_options(parser: argparse.ArgumentParser) -> None:
@@ -144,6 +197,63 @@ def _sim(options: argparse.Namespace) -> int:
     return 0 if verdict.passed else FAILED
 
 
+def _sweep(options: argparse.Namespace) -> int:
+    axes: dict[str, Sequence[int]] = {
+        field: sweep.numbers(name, text, low, high)
+        for name, (field, low, high) in sweep.AXES.items()
+        if (text := getattr(options, name.lower())) is not None
+    }
+    axes["overflow"] = list(dict.fromkeys(map(_overflow, options.overflow.split(","))))
+    seed = _integer("SEED", options.seed, 0, 2**31 - 1)
+    output, into = _writable(options.json), _folder(options.into)
+    shaped = sorted(axes.keys() & sweep.SHAPE.keys())
+    layers = [name for name in ("layer", "trained") if getattr(options, name) is not None]
+    if len(layers) + bool(shaped) > 1:
+        alone, other = (*layers, *shaped)[:2]
+        raise InputError(
+            f"{alone.upper()} must come without {other.upper()}: a layer has its shape"
+        )
+    if options.inputs and not options.layer:
+        raise InputError(f"INPUTS must come with a LAYER that they are for, got {options.inputs}")
+    if shaped:
+        weights = sweep.generated(axes, seed)
+    elif options.layer:
+        path = Path(options.layer)
+        layer = QuantLayer.load(path)
+        data = LabelledInputs.load(Path(options.inputs)) if options.inputs else None
+        weights = sweep.given(plan.NamedLayer(path.stem, _slug(path), layer), data, seed)
+    else:
+        trained = _integer("TRAINED", "16" if options.trained is None else options.trained, 2, 64)
+        weights = sweep.shipped(seed, trained)
+    with _bar("points") as progress:
+        swept = sweep.sweep(axes, weights, progress)
+    console = Console(width=None if sys.stdout.isatty() else 80, markup=False)
+    sweep_report.print_swept(swept, console)
+    sweep_report.write(swept, into)
+    if output is not None:
+        sweep_report.write_json(swept, output)
+    console.print(
+        f"all points: {shown(into / 'sweep.csv')}, .json", soft_wrap=True, highlight=False
+    )
+    console.print(_plot(swept, into), soft_wrap=True, highlight=False)
+    return 0 if swept.passed else FAILED
+
+
+def _plot(swept: sweep.Swept, into: Path) -> str:
+    """Draw the plot; return where it is, or why there is none."""
+    for kind in ("png", "svg"):
+        (into / f"sweep.{kind}").unlink(missing_ok=True)
+    if not swept.rows:
+        return "no plot: nothing was played"
+    try:
+        from sim.sweep_plot import plot
+    except ModuleNotFoundError as error:
+        return f"no plot: {error.name} is missing, make sweep installs it"
+    left_out = plot(swept, into)
+    more = f" ({left_out} units do not fit in it)" if left_out else ""
+    return f"plot: {shown(into / 'sweep.png')}, .svg{more}"
+
+
 def _repro(options: argparse.Namespace) -> int:
     if not options.case:
         raise InputError("CASE must name the case.json to play again, got nothing")
@@ -162,6 +272,27 @@ def _repro(options: argparse.Namespace) -> int:
     return 0 if played.passed else FAILED
 
 
+def _bench(options: argparse.Namespace) -> int:
+    asked = benchmark.Plan(
+        rounds=_integer("ROUNDS", options.rounds, 1, 1000),
+        batches=_integer("BATCHES", options.batches, 1, 10**9),
+    )
+    for name in options.only:
+        if name not in benchmark.SECTIONS:
+            raise InputError(f"ONLY must be some of {', '.join(benchmark.SECTIONS)}, got {name!r}")
+    files = [BUILD / "bench" / "engines.json", *filter(None, [_writable(options.json)])]
+    before = benchmark.Machine.now()
+    with benchmark.moving_line() as progress:
+        sections = benchmark.measure(asked, options.only, progress)
+    for file in files:
+        benchmark.write(file, asked, before, sections)
+    console = Console(width=None if sys.stdout.isatty() else 100, markup=False)
+    console.print(f"{before}\n", highlight=False)
+    figures.print_sections(sections, console)
+    console.print(f"figures: {', '.join(map(shown, files))}", soft_wrap=True, highlight=False)
+    return FAILED if any(section.failure for section in sections) else 0
+
+
 def _lint(options: argparse.Namespace) -> int:
     with _progress() as progress:
         findings = lint.lint(progress)
@@ -176,7 +307,7 @@ def _torch_command(name: str) -> Callable[[Sequence[str]], int]:
     try:
         if name == "train":
             from a2q_ref.train import main
-        elif name == "bench":
+        elif name == "bench-quantizers":
             from a2q_ref.bench import main
         else:
             from a2q_ref.experiments.main import main
@@ -226,6 +357,36 @@ def _writable(name: str | None) -> Path | None:
     if path is None:
         raise InputError(f"JSON must be a regular file that can be written, got {name}")
     return path
+
+
+def _folder(name: str) -> Path:
+    """Return a folder that is there or can be made, or refuse before any work is done."""
+    path = Path(name)
+    nearest = next(
+        place for place in (path, *path.absolute().parents) if place.exists() or place.is_symlink()
+    )
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"INTO must be a folder that can be written, got {name!r}")
+    return path
+
+
+@contextlib.contextmanager
+def _bar(things: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many things are done: a bar on a terminal, a plain line for each tenth elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn(things), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(things, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+        return
+    with _progress() as step:
+
+        def tell(done: int, of: int) -> None:
+            if done * 10 // of > (done - 1) * 10 // of:
+                step(f"{done} of {of} {things}")
+
+        yield tell
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "tb/env.py": {"cocotb", "cocotbext"},
     "tb/*_tests.py": {"cocotb", "cocotbext"},
     "sim/*.py": {"golden", "tb", "sim"},
+    "sim/bench/plain_driver.py": {"cocotb"},
 }
 
 

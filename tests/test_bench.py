@@ -1,4 +1,4 @@
-"""The benchmark runs, names all that it measured, and refuses what makes no sense.
+"""The benchmark of the quantizers runs, names all it measured, and refuses what makes no sense.
 
 What it measures is no test: the times of a shared machine prove nothing.
 """
@@ -67,7 +67,7 @@ def test_prints_and_writes_every_contestant_of_every_case(
     for who in ("ours", "Brevitas"):
         said = out.count(f": {who} / plain QAT: quantizer alone ")
         assert said == len(places) * any(name.startswith(who) for name in names)
-    assert ("make bench installs it" in out) == (names == OURS)
+    assert ("make bench-quantizers installs it" in out) == (names == OURS)
 
 
 @pytest.mark.parametrize("names", WITHOUT_AND_WITH, indirect=True)
@@ -257,9 +257,9 @@ def test_refuses(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(bench, "measure", lambda *_: pytest.fail("it went on"))
     with pytest.raises(SystemExit) as ended:
-        cli.main(["bench", *arguments])
+        cli.main(["bench-quantizers", *arguments])
     assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"a2q bench: {message}")
+    assert err.startswith(f"a2q bench-quantizers: {message}")
     assert err.count("\n") == 1
