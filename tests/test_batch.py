@@ -310,6 +310,25 @@ def test_a_library_is_made_once_and_anew_for_any_change(tmp_path: Path) -> None:
     assert library.library("mvau", SPEC.verilog_parameters("mvau"), rtl) != first
 
 
+@pytest.mark.parametrize("path", ["", " ^ {DATA_BITS{clk}}"], ids=["registers", "data"])
+def test_a_clock_that_is_data_too(tmp_path: Path, path: str) -> None:
+    """What leaves is looked at while the clock is low: the answers are the same."""
+    rtl = changed(tmp_path, "skid_buffer.v", "m_axis_tdata  = out_q", f"m_axis_tdata = out_q{path}")
+    (tmp_path / "cpp").mkdir()
+    model = library.verilated("mvau", SPEC.verilog_parameters("mvau"), rtl, tmp_path / "cpp")
+    assert library.clock_is_no_data(model) == (not path)
+    trace = batch.load(SPEC, rtl=rtl).run(WEIGHTS, INPUTS)
+    assert same(trace, mvau.run(SPEC, WEIGHTS, INPUTS))
+
+
+def test_code_that_is_not_known_is_not_taken_apart(tmp_path: Path) -> None:
+    model = library.verilated("mvau", SPEC.verilog_parameters("mvau"), RTL, tmp_path)
+    assert library.clock_is_no_data(model)
+    for path in model:
+        path.write_text(path.read_text().replace("eval_phase__nba", "eval_nba_phase"))
+    assert not library.clock_is_no_data(model)
+
+
 ASK = """
 import sys
 from golden.spec import MvauSpec

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.spec import MvauSpec
+from sim.batch.library import verilated
 from sim.bench.measure import Contestant, Run
 from sim.bench.problem import Problem
 from sim.build import FLAGS, contents
 from sim.cache import SimulationError, kept
-from sim.paths import RTL, shown
+from sim.paths import RTL
 from sim.process import run_logged
 from sim.runtime import LIMIT_S, compile_cpp, compiler_flags, machine, runtime
 from sim.tools import simulator
@@ -29,23 +29,12 @@ def program(spec: MvauSpec, rtl: Path = RTL) -> Path:
     Errors: SimulationError if it does not build.
     """
     verilator = simulator("verilator")
-    sources = sorted(rtl.glob("*.v"))
-    flags = FLAGS["verilator"]
     parameters = spec.verilog_parameters("mvau")
     options = [*(flag for flag in compiler_flags(verilator) if flag != "-fPIC"), "-O3", "-I."]
 
     def make(folder: Path) -> None:
-        values = [f"-G{name}={value}" for name, value in parameters.items()]
-        tool = shutil.which("verilator_bin", path=verilator.env()["PATH"]) or "verilator"
-        command = [
-            tool, "--cc", "--prefix", "Vunit", "--top-module", "mvau", "--Mdir", str(folder),
-            *flags, *values, *map(str, sources),
-        ]  # fmt: skip
-        log = folder / "verilate.log"
-        if run_logged(command, log, verilator.env(), folder, LIMIT_S) != 0:
-            raise SimulationError(f"mvau does not build; the log is {shown(log)}")
         # One unit, as for the batch engine: all of it may be inlined.
-        files = [*sorted(folder.glob("*.cpp")), SOURCE]
+        files = [*verilated("mvau", parameters, rtl, folder), SOURCE]
         text = "".join(f'#include "{path}"\n' for path in files)
         (folder / "bare.cc").write_text(text, encoding="utf-8")
         objects = [str(runtime(verilator) / name) for name in _RUNTIME]
@@ -53,7 +42,8 @@ def program(spec: MvauSpec, rtl: Path = RTL) -> Path:
 
     content = {
         "simulator": verilator.version, "machine": machine(), "parameters": parameters,
-        "flags": [*flags, *options], "sources": contents([*sources, SOURCE]),
+        "flags": [*FLAGS["verilator"], *options],
+        "sources": contents([*sorted(rtl.glob("*.v")), SOURCE]),
     }  # fmt: skip
     return kept("bench-bare", content, make) / "bare"
 
