@@ -17,13 +17,13 @@ SEED     ?= 1         ## sim, sweep: seed of everything random
 JSON     ?=           ## sim, sweep, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
 CASE     ?=           ## repro: the case.json to play again
-ARGS     ?=           ## test, peer: more arguments for pytest; sweep, train, bench, bench-quantizers, experiments: for a2q
+ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, train, bench, bench-quantizers, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sim sweep test peer repro train bench bench-quantizers experiments lint format setup clean
+.PHONY: help sim sweep test exhaustive peer repro train bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -46,7 +46,10 @@ sweep: .venv/light .venv/experiments ## where overflow starts: a grid of units, 
 	  $(call option,inputs,INPUTS) $(call option,json,JSON) $(ARGS)
 
 test: .venv/test .venv/train .venv/experiments ## all tests: golden model, training, testbench, both simulators
-	@$(BIN)/pytest -n auto -m "not peer" $(ARGS)
+	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
+
+exhaustive: .venv/test ## every weight, input and P of every small mac, on the RTL (minutes)
+	@$(BIN)/pytest -n auto -m exhaustive $(ARGS)
 
 peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of Brevitas
 	@$(BIN)/pytest -n auto -m peer $(ARGS)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from a2q_ref.pool import WorkerError
-from golden.archive import writable_file
+from golden.archive import writable_file, writable_folder
 from golden.integer import InputError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -54,10 +53,8 @@ def number(text: str) -> float:
 
 def folder(text: str) -> Path:
     """Return a folder that is there or can be made."""
-    path = Path(text)
-    above = (path, *path.absolute().parents)
-    nearest = next(parent for parent in above if parent.exists() or parent.is_symlink())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    path = writable_folder(text)
+    if path is None:
         raise argparse.ArgumentTypeError(f"must be a folder that can be written, got {text!r}")
     return path
 

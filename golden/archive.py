@@ -35,6 +35,14 @@ def writable_file(name: str) -> Path | None:
     return path if regular and os.access(place, os.W_OK) else None
 
 
+def writable_folder(name: str) -> Path | None:
+    """Return the path of a folder that is there or can be made, None where there can be none."""
+    path = Path(name)
+    above = (path, *path.absolute().parents)
+    nearest = next(place for place in above if place.exists() or place.is_symlink())
+    return path if nearest.is_dir() and os.access(nearest, os.W_OK) else None
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file takes its place at ``path`` only if nothing went wrong."""

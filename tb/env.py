@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cocotb.clock import Clock
@@ -24,33 +26,46 @@ from tb.stalls import STREAMS, StallPattern
 from tb.stream import Beat, StreamMonitor, sink, source
 
 _LINGER = 16  # cycles in which a beat too many would still show
+_DRAIN = 3  # cycles after which what has come in is out again
+_PREFIXES = {"input": "s_axis_input", "weight": "s_axis_weight", "output": "m_axis_output"}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A reset that cuts play off after so many cycles."""
+
+    after: int
+    cycles: int = 1  # that the reset lasts
+    calm: bool = False  # nothing is on offer meanwhile
 
 
 class MvauEnv:
-    """Plays a case through a ``mac`` or ``mvau``.
+    """Plays a case through a ``mac`` or ``mvau``; ``take`` another one, and it plays that.
 
     The golden model is fed by the monitors, with what crossed the streams, never with what was
     meant to cross them.
     """
 
     def __init__(self, dut: Any, case: Case) -> None:
-        self.dut, self.case = dut, case
+        self.dut = dut
         self.log = logging.getLogger(f"tb.{case.unit}")
+        dut.rst.value = 1
+        Clock(dut.clk, CLOCK_NS, unit="ns").start()
+        self._monitors: dict[str, StreamMonitor] = {}
+        self._blind = set(_PREFIXES)  # streams without a monitor that lives
+        # First in line, so that a monitor says what is unknown before a driver stumbles over it.
+        self.take(case)
+        self.input = source(dut, "s_axis_input")
+        self.weight = source(dut, "s_axis_weight")
+        self.output = sink(dut, "m_axis_output")
+
+    def take(self, case: Case) -> None:
+        """Make ready for a case: the first, or one more for the same unit."""
+        self.case = case
         self._require_parameters()
         # A mac has no replay buffer: it is sent the vector again for every row.
         self._copies = case.spec.nf if case.unit == "mvau" else 1
         self._resends = case.spec.nf // self._copies
-        dut.rst.value = 1
-        Clock(dut.clk, CLOCK_NS, unit="ns").start()
-        # First in line, so that a monitor says what is unknown before a driver stumbles over it.
-        self._monitors = {
-            "input": StreamMonitor(dut, "s_axis_input", self._on_input, self._on_fault),
-            "weight": StreamMonitor(dut, "s_axis_weight", self._on_weight, self._on_fault),
-            "output": StreamMonitor(dut, "m_axis_output", self._on_output, self._on_fault),
-        }
-        self.input = source(dut, "s_axis_input")
-        self.weight = source(dut, "s_axis_weight")
-        self.output = sink(dut, "m_axis_output")
         self.cycles = 0
         self._begin()
 
@@ -67,46 +82,94 @@ class MvauEnv:
         self._vectors: deque[list[int]] = deque()  # whole ones, each once per fold it is used in
         self._folds: deque[list[int]] = deque()
         self._done = Event()
+        for stream in filter(self._blind.__contains__, _PREFIXES):
+            self._watch(stream)
+        self._blind.clear()
         for monitor in self._monitors.values():
             monitor.beats = 0
 
-    async def run(self) -> None:
-        """Play the case, after a first part that a reset cuts off if the case says so."""
+    def _watch(self, stream: str) -> None:
+        on_beat = {"input": self._on_input, "weight": self._on_weight, "output": self._on_output}
+
+        def on_fault(sentence: str) -> None:
+            self._blind.add(stream)
+            self.scoreboard.faults.append(sentence)
+            self._done.set()
+
+        prefix = _PREFIXES[stream]
+        self._monitors[stream] = StreamMonitor(self.dut, prefix, on_beat[stream], on_fault)
+
+    async def run(self, cuts: Sequence[Cut] = ()) -> None:
+        """Play the case, after first parts that resets cut off: ``cuts`` and that of the case."""
+        own = () if self.case.reset_after is None else (Cut(self.case.reset_after),)
         await self._reset()
-        if self.case.reset_after is not None:
+        for cut in (*cuts, *own):
             self._offer_all()
-            for _ in range(self.case.reset_after):
+            for _ in range(cut.after):
                 await RisingEdge(self.dut.clk)
             self.scoreboard.compare()
-            if not self.scoreboard.report:
-                await self._reset()
-                self._begin()
-        if not self.scoreboard.report:
-            await self._play()
-            await ClockCycles(self.dut.clk, _LINGER)
+            if self.scoreboard.report:
+                return
+            await self._reset(cut.cycles, cut.calm)
+            self._begin()
+        await self._play()
+        await ClockCycles(self.dut.clk, _LINGER)
 
-    async def _reset(self) -> None:
-        """Reset for one cycle, with operands on offer that must not be taken."""
+    async def _reset(self, cycles: int = 1, calm: bool = False) -> None:
+        """Reset, with operands on offer that must not be taken unless it is to be calm."""
         operands = (self.dut.s_axis_input_tvalid, self.dut.s_axis_weight_tvalid)
         self.dut.rst.value = 1
         for endpoint in (self.input, self.weight, self.output):
             endpoint.clear()
         await Timer(1, unit="ns")  # the sources have taken their valid away
         for valid in operands:
-            valid.value = 1
-        await RisingEdge(self.dut.clk)
+            valid.value = int(not calm)
+        for _ in range(cycles):
+            await RisingEdge(self.dut.clk)
         for valid in operands:
             valid.value = 0
         self.dut.rst.value = 0
 
+    async def settle(self) -> None:
+        """Bring the unit to where a vector starts, even one whose reset leaves traces.
+
+        After a failure nothing less makes the next case independent of it: a calm reset, then pair
+        by pair until a vector ends.
+        """
+        dut, edge = self.dut, RisingEdge(self.dut.clk)
+        operands = (dut.s_axis_input_tvalid, dut.s_axis_weight_tvalid)
+        await self._reset(calm=True)
+        self._stall("output", None)
+        await ClockCycles(dut.clk, _DRAIN)
+        for _ in range(self.case.spec.total_fold):
+            if hasattr(dut, "s_axis_input_tlast"):
+                dut.s_axis_input_tlast.value = 1
+            for valid in operands:
+                valid.value = 1
+            await edge
+            for valid in operands:
+                valid.value = 0
+            ended = False
+            for _ in range(_DRAIN):
+                await edge
+                last = getattr(dut, "m_axis_output_tlast", dut.m_axis_output_tvalid)
+                ended |= dut.m_axis_output_tvalid.value == 1 and last.value == 1
+            if ended:
+                break
+        await self._reset(calm=True)
+        await ClockCycles(dut.clk, _DRAIN)  # the next reset is one of its own
+
+    def _stall(self, stream: str, stalls: Iterator[bool] | None) -> None:
+        endpoint = {"input": self.input, "weight": self.weight, "output": self.output}[stream]
+        endpoint.set_pause_generator(stalls)
+        endpoint.pause = False
+
     def _offer_all(self) -> None:
-        endpoints = {"input": self.input, "weight": self.weight, "output": self.output}
         for stream in STREAMS:
             pattern = StallPattern.parse(self.case.stalls[stream])
             stalls = pattern.cycles(self.case.rng(f"stall {stream}"))
             # A generator costs a coroutine in every cycle, a quarter of the time that a case takes.
-            endpoints[stream].set_pause_generator(None if pattern.name == "never" else stalls)
-            endpoints[stream].pause = False
+            self._stall(stream, None if pattern.name == "never" else stalls)
         weights = weight_beats(self.case.spec, self.case.weights)
         for vector in self.case.vectors:
             beats = input_beats(self.case.spec, vector)
@@ -154,10 +217,6 @@ class MvauEnv:
         finished = self.scoreboard.observed_beats == self.scoreboard.expected_beats
         if finished or self.scoreboard.has_failed:
             self._done.set()
-
-    def _on_fault(self, sentence: str) -> None:
-        self.scoreboard.faults.append(sentence)
-        self._done.set()
 
     def close(self) -> None:
         """Refuse a vacuous pass: all that was sent was taken, all that was due came, and right."""

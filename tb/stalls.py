@@ -1,7 +1,8 @@
 """Stall patterns: in which cycles a stream stands still. The name says it all and is part of ids.
 
 ``never``; ``every-3``: each third cycle; ``bursts-4-7``: moves 4 cycles, then stands 7;
-``random-30``: stands in 30 % of the cycles; ``late-25``: stands for the first 25, then never.
+``random-30``: stands in 30 % of the cycles; ``late-25``: stands for the first 25, then never;
+``cycles-0110``: moves where there is a 0, stands where there is a 1, over and over.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ class StallPattern:
         """Read a pattern's name; InputError if it is none."""
         for kind, pattern, legal in _PATTERNS:
             if match := re.fullmatch(pattern, name, re.ASCII):
-                numbers = tuple(int(text) for text in match.groups())
+                numbers = tuple(map(int, match[1] if kind == "cycles" else match.groups()))
                 if legal(numbers):
                     return cls(name, kind, numbers)
         raise InputError(
             "a stall pattern must be never, every-N (N >= 2), bursts-ON-OFF (ON >= 1), "
-            f"random-PERCENT (0 to 90) or late-CYCLES, got {name!r}"
+            "random-PERCENT (0 to 90), late-CYCLES or cycles-BITS (up to 16, not all of them 1), "
+            f"got {name!r}"
         )
 
     def cycles(self, rng: np.random.Generator) -> Iterator[bool]:
@@ -50,6 +52,8 @@ class StallPattern:
                 return _random(percent, rng)
             case "late", (cycles,):
                 return itertools.chain(itertools.repeat(True, cycles), itertools.repeat(False))
+            case "cycles", bits:
+                return itertools.cycle(map(bool, bits))
         return itertools.repeat(False)
 
     def sample(self, cycles: int, rng: np.random.Generator) -> BoolArray:
@@ -65,6 +69,8 @@ class StallPattern:
                 stands |= rng.integers(0, 100, size=cycles) < percent
             case "late", (late,):
                 stands |= cycle < late
+            case "cycles", bits:
+                stands |= np.resize(np.array(bits, bool), cycles)
         return stands
 
     @property
@@ -77,12 +83,14 @@ class StallPattern:
                 return Fraction(on + off, on)
             case "random", (percent,):
                 return Fraction(100, 100 - percent)
+            case "cycles", bits:
+                return Fraction(len(bits), bits.count(0))
         return Fraction(1)
 
     @property
     def delay(self) -> int:
         """Cycles that pass before the first beat, at most."""
-        return sum(self.numbers) if self.kind in ("late", "bursts") else 0
+        return sum(self.numbers) if self.kind in ("late", "bursts", "cycles") else 0
 
 
 _PATTERNS = (
@@ -91,6 +99,7 @@ _PATTERNS = (
     ("bursts", r"bursts-(\d{1,4})-(\d{1,4})", lambda numbers: numbers[0] >= 1),
     ("random", r"random-(\d{1,2})", lambda numbers: numbers[0] <= 90),
     ("late", r"late-(\d{1,4})", lambda numbers: True),
+    ("cycles", r"cycles-([01]{1,16})", lambda numbers: 0 in numbers),
 )
 
 

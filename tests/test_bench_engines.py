@@ -22,7 +22,7 @@ from perfect import perfect
 from golden.mvau import Outcome
 from golden.spec import MvauSpec
 from sim import batch, cli
-from sim.bench import builds, child, engines, golden_model, hunt, memory
+from sim.bench import builds, child, command, engines, golden_model, hunt, memory
 from sim.bench import main as benchmark
 from sim.bench.bare import bare
 from sim.bench.figures import Figure, at_least, below
@@ -81,7 +81,7 @@ def sections(tmp_path: Path, monkeypatch: Patch) -> dict[str, Any]:
     """The sections of the command, made up."""
     made_up = {"good": lambda *_: iter(GOOD), "missed": lambda *_: iter(MISSED)}
     monkeypatch.setattr(benchmark, "SECTIONS", made_up)
-    monkeypatch.setattr(cli, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(command, "BUILD", tmp_path / "build")
     return made_up
 
 

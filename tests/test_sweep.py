@@ -27,9 +27,12 @@ from test_interrupt import processes_that_name
 from golden import bounds, mvau
 from golden.integer import Format, InputError
 from golden.layer import LabelledInputs, QuantLayer
-from sim import cli, plan, sweep, sweep_report
+from sim import cli, plan
+from sim.arguments import bar
 from sim.paths import RTL
 from sim.run import Played
+from sim.sweep import command, report
+from sim.sweep import grid as sweep
 from tb import stimulus
 from tb.case import Case
 from tb.scoreboard import Tally
@@ -46,7 +49,7 @@ def small(widths: tuple[int, ...] = WIDTHS, **axes: tuple[int, ...]) -> dict[str
 
 def shown(swept: sweep.Swept) -> str:
     console = Console(file=StringIO(), width=80)
-    sweep_report.print_swept(swept, console)
+    report.print_swept(swept, console)
     return console.file.getvalue()
 
 
@@ -324,9 +327,9 @@ def test_a_unit_that_gave_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(swept.failures) == 2 * 3
     assert all("no end\n  replay    make repro CASE=" in failure for failure in swept.failures)
     text = shown(swept)
-    assert text.count("no end") == sweep_report.MOST_FAILURES
+    assert text.count("no end") == report.MOST_FAILURES
     assert "... and 3 more failures" in text
-    assert sweep_report.to_json(swept)["failures"] == list(swept.failures)
+    assert report.to_json(swept)["failures"] == list(swept.failures)
 
 
 def test_a_point_that_played_nothing_fails(golden: list[Case]) -> None:
@@ -353,7 +356,7 @@ def test_table_has_a_digit_for_each_width(golden: list[Case]) -> None:
     needed = series.needed_bits
     assert needed in (9, 10, 11)
     assert series.widest_overflow == max(p for p in (4, 8, 9, 10, 12) if p < needed)
-    digits = sweep_report._shares(series, [3, 4, 8, 9, 10, 12])
+    digits = report._shares(series, [3, 4, 8, 9, 10, 12])
     assert digits[0] == "-"
     for sign, row in zip(digits[1:], series.rows, strict=True):
         seen, of = row.tally.overflows_seen, row.tally.results
@@ -372,7 +375,7 @@ def test_table_has_a_digit_for_each_width(golden: list[Case]) -> None:
 def test_none_and_all_are_told_from_nearly_none_and_nearly_all(seen: int, sign: str) -> None:
     tally = Tally("uniform", results=300, overflows_seen=seen)
     row = sweep.Row(LAYER.spec(8), "mine", "mine", 9, tally)
-    assert sweep_report._digit(row) == sign
+    assert report._digit(row) == sign
 
 
 def test_no_column_is_cut_and_wide_sweeps_are_thinned(golden: list[Case]) -> None:
@@ -480,7 +483,7 @@ def test_a_bug_planted_in_the_rtl_is_found(tmp_path: Path, monkeypatch: pytest.M
 def test_plots_have_a_panel_for_each_unit_up_to_a_limit(
     golden: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim import sweep_plot
+    from sim.sweep import plot as sweep_plot
 
     monkeypatch.setattr(sweep_plot, "DPI", 20)
     monkeypatch.setattr(sweep_plot, "MOST_PANELS", 3)
@@ -492,7 +495,7 @@ def test_plots_have_a_panel_for_each_unit_up_to_a_limit(
     axes = small((6, 9), pe=(1, 2, 4), overflow=(0, 1))
     swept = sweep.sweep(axes, sweep.generated(SMALL, 1))
     monkeypatch.chdir(tmp_path)
-    assert cli._plot(swept, Path()) == "plot: sweep.png, .svg (3 units do not fit in it)"
+    assert command._plot(swept, Path()) == "plot: sweep.png, .svg (3 units do not fit in it)"
 
 
 def test_without_matplotlib_all_but_the_plot_is_there(
@@ -500,7 +503,7 @@ def test_without_matplotlib_all_but_the_plot_is_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "sim.sweep_plot", raising=False)
+    monkeypatch.delitem(sys.modules, "sim.sweep.plot", raising=False)
     Path("sweep.png").touch()  # of an earlier sweep
     assert cli.main([*GENERATED, "--acc", "6", "--into", "."]) == 0
     out = capsys.readouterr().out
@@ -522,7 +525,7 @@ def test_exit_status(change: dict, status: int, tmp_path: Path, monkeypatch, cap
 
 
 def test_progress_is_told_on_all_tenths(capsys: Capture) -> None:
-    with cli._bar("points") as progress:
+    with bar("points") as progress:
         for done in range(1, 101):
             progress(done, 100)
     lines = capsys.readouterr().err.splitlines()

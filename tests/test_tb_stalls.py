@@ -18,6 +18,7 @@ PATTERNS = (
     | st.builds("bursts-{}-{}".format, st.integers(1, 20), st.integers(0, 20))
     | st.integers(0, 90).map("random-{}".format)
     | st.integers(0, 200).map("late-{}".format)
+    | st.from_regex(r"cycles-(?=1*0)[01]{1,16}", fullmatch=True)
 )
 
 
@@ -43,6 +44,10 @@ def drawn(name: str, cycles: int) -> str:
         ("random-0", "............"),
         ("late-5", "xxxxx......."),
         ("late-0", "............"),
+        ("cycles-0", "............"),
+        ("cycles-10", "x.x.x.x.x.x."),
+        ("cycles-00110", "..xx...xx..."),
+        ("cycles-0111111111111111", ".xxxxxxxxxxx"),
     ],
 )
 def test_picture(name: str, picture: str) -> None:
@@ -103,6 +108,8 @@ def test_the_name_is_kept(name: str) -> None:
         "every--2", "every-1.5", "every-3-4", "every-10000", "every-\uff12", "bursts-3",
         "bursts-0-3", "bursts-3-", "bursts-3-4-5", "random", "random-91", "random-100",
         "random-0.3", "random-\u0663\u0660", "late", "late-", "late--1", "late-10000",
+        "cycles", "cycles-", "cycles-1", "cycles-111", "cycles-012", "cycles-01-1", "cycles-0 1",
+        "cycles-00000000000000000", "cycles-\u0660",
     ],
 )  # fmt: skip
 def test_refuses(name: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from golden.archive import whole_file
-from sim.sweep import Series, Swept
-from sim.sweep_report import heading, unit_name
+from sim.sweep.grid import Series, Swept
+from sim.sweep.report import heading, unit_name
 from tb import stimulus
 
 # By name, so that the types of this package hold without it: matplotlib is an optional set.

@@ -17,7 +17,7 @@ from rich.text import Text
 from golden.archive import whole_file
 from golden.integer import Overflow
 from sim.paths import BUILD, shown
-from sim.sweep import Row, Series, Swept, spelled
+from sim.sweep.grid import Row, Series, Swept, spelled
 
 MOST_FAILURES = 3  # that are printed; the JSON has all
 MOST_SHARES = 26  # digits in a row

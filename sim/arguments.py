@@ -1,0 +1,87 @@
+"""What the commands share: values, checked before any work is done, and how work shows."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from golden.archive import writable_file, writable_folder
+from golden.integer import InputError, Overflow
+
+FAILED = 1  # the exit status of a check that did not hold
+
+
+def whole(name: str, text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not low <= int(text) <= high:
+        raise InputError(f"{name} must be an integer from {low} to {high}, got {text!r}")
+    return int(text)
+
+
+def slug(path: Path) -> str:
+    """Return a layer file's name as a case takes it."""
+    return re.sub(r"\W", "_", path.stem, flags=re.ASCII)[:64]
+
+
+def overflow(word: str) -> Overflow:
+    for policy in Overflow:
+        if policy.word == word:
+            return policy
+    raise InputError(f"OVERFLOW must be wrap or saturate, got {word!r}")
+
+
+def writable(name: str | None) -> Path | None:
+    """Return the path of a file that can be written, or refuse before any work is done."""
+    if name is None:
+        return None
+    path = writable_file(name)
+    if path is None:
+        raise InputError(f"JSON must be a regular file that can be written, got {name}")
+    return path
+
+
+def folder(name: str) -> Path:
+    """Return a folder that is there or can be made, or refuse before any work is done."""
+    path = writable_folder(name)
+    if path is None:
+        raise InputError(f"INTO must be a folder that can be written, got {name!r}")
+    return path
+
+
+@contextlib.contextmanager
+def bar(things: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many things are done: a bar on a terminal, a plain line for each tenth elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn(things), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(things, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+        return
+    with steps() as step:
+
+        def tell(done: int, of: int) -> None:
+            if done * 10 // of > (done - 1) * 10 // of:
+                step(f"{done} of {of} {things}")
+
+        yield tell
+
+
+@contextlib.contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Show what goes on: a moving line on a terminal, plain lines with times elsewhere."""
+    console, started = Console(stderr=True), time.monotonic()
+    with console.status("building") if console.is_terminal else contextlib.nullcontext():
+
+        def step(line: str) -> None:
+            elapsed = time.monotonic() - started
+            console.print(
+                f"[{elapsed:5.1f} s] {line}", highlight=False, markup=False, soft_wrap=True
+            )
+
+        yield step
