@@ -48,7 +48,7 @@ sweep: .venv/light .venv/experiments ## where overflow starts: a grid of units, 
 test: .venv/test .venv/train .venv/experiments ## all tests: golden model, training, testbench, both simulators
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
 
-exhaustive: .venv/test ## every weight, input and P of every small mac, on the RTL (minutes)
+exhaustive: .venv/test ## every small mac, every planted bug of the streams, on the RTL (minutes)
 	@$(BIN)/pytest -n auto -m exhaustive $(ARGS)
 
 peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of Brevitas

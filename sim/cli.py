@@ -32,8 +32,8 @@ from tb.stalls import STREAMS
 
 BAD_INPUT, INTERRUPTED = 2, 130
 STALL_HELP = (
-    "input, weight or output; never, every-N, bursts-ON-OFF, random-PERCENT, late-CYCLES or cycles-BITS, "
-    "for example weight=random-30,output=bursts-4-7"
+    "input, weight or output; never, every-N, bursts-ON-OFF, random-PERCENT, late-CYCLES or "
+    "cycles-BITS, for example weight=random-30,output=bursts-4-7"
 )
 
 TORCH_COMMANDS = {
