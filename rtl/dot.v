@@ -49,7 +49,7 @@ module dot #(
     integer stride;
     integer right;
     reg [(SIMD+1)*ACC_BITS-1:0] nodes; // that whose leftmost leaf is lane i is in place i
-    reg signed [EXACT_BITS-1:0] w;
+    reg signed [EXACT_BITS-1:0] w; // at the top of a word, then shifted down: >>> extends the sign
     reg signed [EXACT_BITS-1:0] x;
     reg [EXACT_BITS-1:0]        product;
     reg [ACC_BITS-1:0]          a;
@@ -61,12 +61,14 @@ module dot #(
     always @* begin
         spills = {ACC_BITS{1'b0}};
         for (lane = 0; lane < SIMD; lane = lane + 1) begin
-            w = {{(EXACT_BITS-WEIGHT_BITS){weights[lane*WEIGHT_BITS + WEIGHT_BITS-1]}},
-                 weights[lane*WEIGHT_BITS +: WEIGHT_BITS]};
-            x = {{(EXACT_BITS-INPUT_BITS){(SIGNED_INPUT == 1)
-                                          & inputs[lane*INPUT_BITS + INPUT_BITS-1]}},
-                 inputs[lane*INPUT_BITS +: INPUT_BITS]};
-            product = w * x;
+            w = {weights[lane*WEIGHT_BITS +: WEIGHT_BITS], {(EXACT_BITS-WEIGHT_BITS){1'b0}}};
+            w = w >>> (EXACT_BITS-WEIGHT_BITS);
+            x = {inputs[lane*INPUT_BITS +: INPUT_BITS], {(EXACT_BITS-INPUT_BITS){1'b0}}};
+            if (SIGNED_INPUT == 1)
+                x = x >>> (EXACT_BITS-INPUT_BITS);
+            else
+                x = x >> (EXACT_BITS-INPUT_BITS);
+            product = $unsigned(w) * $unsigned(x); // modulo 2^EXACT_BITS signs make no difference
             spill = {ACC_BITS{product[EXACT_BITS-1:ACC_BITS-1]
                               != {(EXACT_BITS-ACC_BITS+1){product[EXACT_BITS-1]}}}};
             nodes[lane*ACC_BITS +: ACC_BITS] =

@@ -1,7 +1,8 @@
 """Verilator's runtime library, compiled once: nearly all of a build, and the same for every model.
 
 Both engines share its objects: a cocotb build takes them as they are; the batch engine loads them
-as one shared library and finds the headers precompiled beside it.
+as one shared library and finds the headers precompiled beside it, for each level apart: g++ breaks
+on those of another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sim.process import run_logged
 from sim.tools import Simulator
 
 HEADER = "headers.h"
+LEVELS = (1, 2)  # of g++'s optimiser, with headers precompiled for each
 LIBRARY = "libverilated.so"
 LIMIT_S = 900
 
@@ -37,13 +39,17 @@ def runtime(simulator: Simulator, waves: str = "") -> Path:
     sources = [*_TRACERS[waves], *_SOURCES]
 
     def make(folder: Path) -> None:
-        (folder / HEADER).write_text(_HEADERS, encoding="utf-8")
         objects = [f"{name}.o" for name in sources]
         jobs = [
             [*flags, "-c", str(simulator.include / f"{name}.cpp"), "-o", f"{name}.o"]
             for name in sources
         ]
-        jobs.append([*flags, "-fvisibility=hidden", "-x", "c++-header", HEADER])
+        for level in LEVELS:
+            header = folder / f"O{level}" / HEADER
+            header.parent.mkdir()
+            header.write_text(_HEADERS, encoding="utf-8")
+            options = [*flags, f"-O{level}", "-fvisibility=hidden", "-x", "c++-header"]
+            jobs.append([*options, str(header)])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in pool.map(lambda job: compile_cpp(job, folder, simulator), jobs):
                 pass
@@ -52,8 +58,8 @@ def runtime(simulator: Simulator, waves: str = "") -> Path:
         compile_cpp([*flags, *link], folder, simulator)
 
     content = {
-        "simulator": simulator.version, "flags": flags, "sources": sources, "headers": _HEADERS,
-        "fatal": _FATAL.read_text(encoding="utf-8"), "machine": machine(),
+        "simulator": simulator.version, "flags": flags, "sources": sources, "machine": machine(),
+        "made by": [path.read_text(encoding="utf-8") for path in (Path(__file__), _FATAL)],
     }  # fmt: skip
     return kept("verilator-runtime", content, make)
 
@@ -65,7 +71,6 @@ def compiler_flags(simulator: Simulator, waves: str = "") -> list[str]:
     macros = [f"-DVM_{name}={int(value)}" for name, value in (traces | others).items()]
     include = simulator.include
     return [
-        # -O2 takes half as long again to compile and simulates but a few percent faster.
         "-std=c++20", "-O1", "-march=native", "-fPIC", "-DVERILATOR=1", *macros,
         f"-I{include}", f"-I{include / 'vltstd'}",
     ]  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 import tempfile
@@ -17,9 +16,8 @@ from pathlib import Path
 
 from explore import ON_RTL, VECTORS, cases, rtl_answer, toward_the_edge
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from test_rtl_planted_bugs import BUGS, Bug
+from planted_bugs import BUGS, Bug, planted
 
-from sim.paths import RTL
 from tb.case import Case
 
 HUNTED = (
@@ -55,11 +53,7 @@ def hunt(bug: Bug, number: int) -> tuple[int, float]:
     """Return how many examples it took to find a bug, and how many seconds, builds included."""
     examples, started = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        rtl = Path(shutil.copytree(RTL, Path(folder) / "rtl"))
-        source = rtl / bug.file
-        text = source.read_text(encoding="utf-8")
-        assert text.count(bug.right) == 1
-        source.write_text(text.replace(bug.right, bug.wrong), encoding="utf-8")
+        rtl = planted(bug, Path(folder))
 
         def look(case: Case) -> None:
             nonlocal examples

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
+import hunt
 import numpy as np
 import pytest
 from explore import (
     GOLDEN,
     ON_RTL,
     POOL,
+    VECTORS,
     Backend,
     Rows,
     brimful,
     cases,
+    expanded,
     inside,
     is_inside,
+    rtl_answer,
     toward_the_edge,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_bugs import BUGS, planted
 from strategies import seeds, specs, uniform
 
 from golden import bounds, mvau
 from golden.integer import BoolArray, Format, IntArray, Overflow
 from golden.spec import MvauSpec
+from sim import batch
 from tb.case import Case, Stimulus
 
 pytestmark = pytest.mark.sim
@@ -287,3 +295,37 @@ def test_a_mac_is_bit_exact(case: Case) -> None:
 @given(cases(specs(max_mw=12, max_mh=4), stalls=True, reset=True))
 def test_bit_exact_for_specs_that_nobody_named(case: Case) -> None:
     ON_RTL.answer(case)
+
+
+# The search itself
+
+
+def test_cases_hold_hundreds_of_vectors() -> None:
+    for spec in POOL:
+        rng = np.random.default_rng(1)
+        weights = brimful(rng, spec)
+        stimuli = expanded(spec, weights, rng, [(0, True), (63, False)])
+        assert sum(len(stimulus.vectors) for stimulus in stimuli) >= VECTORS
+
+
+def test_what_is_found_is_small_and_can_be_played_again(tmp_path: Path) -> None:
+    """The sentence that an engineer reads leads to a file that fails again."""
+    told: list[str] = []
+
+    def look(case: Case) -> None:
+        try:
+            rtl_answer(case, rtl)
+        except AssertionError as error:
+            told.append(str(error))
+            raise
+
+    rtl = planted(BUGS["negative overflow missed"], tmp_path)
+    with pytest.raises(AssertionError):
+        hunt.explored(0, 50, look)
+    replay = re.search(r"make repro CASE=(\S+) WAVES=1", told[-1])
+    assert "MISMATCH" in told[-1]
+    case = Case.load(Path(replay[1]))
+    assert len(case.vectors) == 1
+    assert np.count_nonzero(case.weights) <= 3
+    assert not batch.play(case, rtl).passed
+    assert batch.play(case).passed

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from planted_bugs import BUGS, Bug, planted
 from rtl_suite import SPECS, simulators
-from test_rtl_planted_bugs import BUGS, Bug
 
 from sim.build import build
 from sim.paths import BUILD, RTL, shown
@@ -103,15 +103,6 @@ def explore(
         kept.parent.mkdir(parents=True, exist_ok=True)
         case = shutil.copy(case, kept)
     return Explored(faults, found, case)
-
-
-def planted(bug: Bug, folder: Path) -> Path:
-    """Return a copy of the RTL that has the bug."""
-    rtl = shutil.copytree(RTL, folder / "rtl")
-    text = (rtl / bug.file).read_text()
-    assert text.count(bug.right) == 1, "a bug is planted in exactly one place"
-    (rtl / bug.file).write_text(text.replace(bug.right, bug.wrong))
-    return rtl
 
 
 @pytest.mark.parametrize("sim", simulators())

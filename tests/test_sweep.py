@@ -566,7 +566,10 @@ def test_make_hands_every_variable_on() -> None:
 
     def command(*variables: str) -> str:
         ran = subprocess.run(
-            ["make", "-n", "--no-print-directory", "-o", ".venv/light", "-o", ".venv/experiments", "sweep", *variables],
+            [
+                "make", "-n", "--no-print-directory", "-o", ".venv/light",
+                "-o", ".venv/experiments", "sweep", *variables,
+            ],
             capture_output=True, text=True, check=True, cwd=RTL.parent,
         )  # fmt: skip
         return " ".join(ran.stdout.replace("\\\n", " ").replace("'", "").split())

@@ -14,6 +14,7 @@ from sim.process import run_logged
 from sim.runtime import HEADER, LIBRARY, LIMIT_S, compile_cpp, compiler_flags, machine, runtime
 from sim.tools import simulator
 
+_PHASES = tuple(f"bool Vunit___024root___eval_phase__{phase}" for phase in ("act", "nba"))
 SHIM = Path(__file__).with_name("shim.h")
 
 # The streams of every unit that plays cases, in the order in which a batch lists them.
@@ -21,12 +22,13 @@ SOURCES = ("s_axis_input", "s_axis_weight")
 SINKS = ("m_axis_output",)
 
 
-def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL) -> Path:
-    """Return the shared library of ``unit``, made if there is none.
+def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL, level: int = 1) -> Path:
+    """Return the shared library of ``unit``, made if there is none, compiled at -O``level``.
 
     Errors: SimulationError if the sources do not build.
     """
     verilator = simulator("verilator")
+    flags = [*compiler_flags(verilator), f"-O{level}", "-fvisibility=hidden"]
 
     def make(folder: Path) -> None:
         model = verilated(unit, parameters, rtl, folder)
@@ -42,15 +44,15 @@ def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL) -> Path:
             *(f'#include "{path.name}"' for path in model),
         ]
         (folder / "unit.cc").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        options = [*compiler_flags(verilator), "-fvisibility=hidden", f"-I{common}", "-I."]
         linked = ["-shared", "unit.cc", str(common / LIBRARY), f"-Wl,-rpath,{common}"]
+        options = [*flags, f"-I{common / f'O{level}'}", "-I."]
         compile_cpp([*options, *linked, "-o", "unit.so"], folder, verilator)
         for item in folder.glob("Vunit*"):
             item.unlink()
 
     content = {
         "simulator": verilator.version, "machine": machine(), "unit": unit,
-        "parameters": dict(parameters), "flags": [*FLAGS["verilator"], *compiler_flags(verilator)],
+        "parameters": dict(parameters), "flags": [*FLAGS["verilator"], *flags],
         "sources": contents([*sorted(rtl.glob("*.v")), SHIM, Path(__file__)]),
     }  # fmt: skip
     return kept(f"batch-{unit}", content, make) / "unit.so"
@@ -81,7 +83,7 @@ def clock_is_no_data(model: Iterable[Path]) -> bool:
     writes others than are known here.
     """
     text = "".join(path.read_text(encoding="utf-8") for path in model)
-    phases = ("act", "nba")
-    known = all(f"bool Vunit___024root___eval_phase__{phase}(Vunit" in text for phase in phases)
+    functions = ("void Vunit___024root___eval", *_PHASES)
+    known = all(f"{function}(Vunit___024root* vlSelf) {{" in text for function in functions)
     paths = re.findall(r"^void Vunit___024root___ico_.*?^}", text, re.MULTILINE | re.DOTALL)
     return known and bool(paths) and not any(re.search(r"\bclk\b", path) for path in paths)

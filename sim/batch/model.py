@@ -18,6 +18,7 @@ from golden.spec import MvauSpec
 from sim.batch.library import library
 from sim.cache import SimulationError
 from sim.paths import RTL
+from sim.runtime import LEVELS
 from tb.case import Case, Stimulus, require_unit
 from tb.stalls import StallPattern
 
@@ -32,13 +33,18 @@ class Trace(Outcome):
     cycles: int  # from the end of reset to the last beat
 
 
-def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL) -> Model:
+def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL, level: int = 1) -> Model:
     """Return the unit of this spec; it is built if the same was not built before.
+
+    ``level`` is that of g++'s optimiser; 2 takes longer to build and pays where a unit is run for
+    many seconds. ``rtl`` is the folder of the Verilog files.
 
     Errors: InputError for a unit that does not take the spec; SimulationError if it does not build.
     """
     require_unit(unit, spec)
-    return Model(spec, unit, _function(library(unit, spec.verilog_parameters(unit), rtl)))
+    if level not in LEVELS:
+        raise InputError(f"level must be 1 or 2, got {level!r}")
+    return Model(spec, unit, _function(library(unit, spec.verilog_parameters(unit), rtl, level)))
 
 
 @dataclass(frozen=True)

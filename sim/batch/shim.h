@@ -54,6 +54,7 @@ struct Batch {
 }  // extern "C"
 
 #ifdef CLOCK_IS_NO_DATA
+void Vunit___024root___eval(Vunit___024root*);
 bool Vunit___024root___eval_phase__act(Vunit___024root*);
 bool Vunit___024root___eval_phase__nba(Vunit___024root*);
 #endif
@@ -230,27 +231,23 @@ private:
     bool waits = false;
 };
 
-// Now only the clock has changed. A full evaluation first does all paths from the inputs again; where
-// the clock goes to registers alone (CLOCK_IS_NO_DATA), it is enough to let it trigger them.
-void rise(Vunit& unit) {
 #ifdef CLOCK_IS_NO_DATA
+// What eval does, less its housekeeping, which takes a lock and is done once a batch.
+void settle(Vunit& unit) { Vunit___024root___eval(unit.rootp); }
+
+// What eval does when only the clock has changed and it goes to registers alone: it triggers them.
+// The paths from the inputs, most of the work, are as they were.
+void rise(Vunit& unit) {
     for (int turn = 0; turn < 100; ++turn) {
         while (Vunit___024root___eval_phase__act(unit.rootp)) {}
         if (!Vunit___024root___eval_phase__nba(unit.rootp)) return;
     }
+    unit.eval();
+}
+#else
+void settle(Vunit& unit) { unit.eval(); }
+void rise(Vunit& unit) { unit.eval(); }
 #endif
-    unit.eval();
-}
-
-// The clock falls with new operands on offer, combinational paths settle, and it rises.
-template <class Look>
-void cycle(Vunit& unit, Look look) {
-    unit.clk = 0;
-    unit.eval();
-    look();
-    unit.clk = 1;
-    rise(unit);
-}
 
 template <class... Ports>
 struct Sources {};
@@ -266,17 +263,23 @@ void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_s
                    (0 + ... + batch.sinks[O].beats);
 
     unit.rst = 1;
-    cycle(unit, [] {});
+    unit.clk = 0;
+    unit.eval();
+    unit.clk = 1;
+    unit.eval();
     unit.rst = 0;
 
     int64_t now = 0, end = batch.budget;
     for (batch.fault = NONE; now < end && !batch.fault; ++now) {
         (std::get<I>(drivers).offer(now), ...);
         (std::get<O>(collectors).offer(now), ...);
-        cycle(unit, [&] {
-            ((left -= std::get<I>(drivers).move()), ...);
-            ((left -= std::get<O>(collectors).move(batch.sources, batch.fault)), ...);
-        });
+        // The clock falls with new operands on offer, combinational paths settle, and it rises.
+        unit.clk = 0;
+        settle(unit);
+        ((left -= std::get<I>(drivers).move()), ...);
+        ((left -= std::get<O>(collectors).move(batch.sources, batch.fault)), ...);
+        unit.clk = 1;
+        rise(unit);
         if (left == 0) {
             left = -1;
             batch.cycles = now + 1;

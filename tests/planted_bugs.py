@@ -1,0 +1,211 @@
+"""Bugs to plant in the RTL, one line each: what every search of this project must find."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from sim.paths import RTL
+
+
+class Bug(NamedTuple):
+    file: str
+    right: str
+    wrong: str
+    says: str = ""  # what the report must contain
+
+
+BUGS = {
+    "tree node one bit too narrow": Bug(
+        "dot.v",
+        "wrapped = a + b;",
+        "wrapped = a + b; wrapped[ACC_BITS-1] = wrapped[ACC_BITS-2];",
+        "MISMATCH  result",
+    ),
+    "unsigned input sign-extended": Bug(
+        "dot.v",
+        "if (SIGNED_INPUT == 1)",
+        "if (SIGNED_INPUT < 2)",
+    ),
+    "signed input zero-extended": Bug(
+        "dot.v",
+        "if (SIGNED_INPUT == 1)",
+        "if (SIGNED_INPUT > 1)",
+    ),
+    "odd lane left out of the tree": Bug(
+        "dot.v",
+        "(stride < SIMD)",
+        "(2*stride <= SIMD)",
+    ),
+    "odd pair left out of the tree": Bug(
+        "dot.v",
+        "lane + stride < SIMD; lane",
+        "lane + 2*stride <= SIMD; lane",
+    ),
+    "carry lost between the halves of a sum": Bug(
+        "dot.v",
+        "wrapped = a + b;",
+        "wrapped = {a[ACC_BITS-1:ACC_BITS/2] + b[ACC_BITS-1:ACC_BITS/2],"
+        " a[ACC_BITS/2-1:0] + b[ACC_BITS/2-1:0]};",
+    ),
+    "overflow of products not watched": Bug(
+        "dot.v",
+        "spills = spills | spill;\n        end\n        nodes",
+        "end\n        nodes",
+    ),
+    "negative overflow missed": Bug(
+        "dot.v",
+        "& (b ^ wrapped);",
+        "& (b ^ wrapped) & ~a;",
+    ),
+    "saturation at the wrong end": Bug(
+        "dot.v",
+        "{sign, {(ACC_BITS-1){~sign}}}",
+        "{~sign, {(ACC_BITS-1){sign}}}",
+    ),
+    "saturation one short of the end": Bug(
+        "dot.v",
+        "{(ACC_BITS-1){~sign}}}",
+        "{(ACC_BITS-2){~sign}}, sign}",
+    ),
+    "accumulator not cleared at the first beat": Bug(
+        "pe.v",
+        "first_q ? {ACC_BITS{1'b0}} : acc_q",
+        "acc_q",
+    ),
+    "first beat forgotten by reset": Bug(
+        "pe.v",
+        "if (rst)\n",
+        "if (rst & ~beat & first_q)\n",
+    ),
+    "overflow bit not sticky": Bug(
+        "pe.v",
+        "beat_overflow | (overflow_q & ~first_q)",
+        "beat_overflow",
+    ),
+    "overflow bit never cleared": Bug(
+        "pe.v",
+        "(overflow_q & ~first_q)",
+        "overflow_q",
+    ),
+    "overflow bit of the neighbour": Bug(
+        "mvau.v",
+        ".overflow(overflow[gp])",
+        ".overflow(overflow[(gp + 1) % PE])",
+        "MISMATCH  overflow bit",
+    ),
+    "weights of the neighbour": Bug(
+        "mvau.v",
+        "s_axis_weight_tdata[gp*SIMD",
+        "s_axis_weight_tdata[((gp + 1) % PE)*SIMD",
+    ),
+    "neuron and synapse folds swapped": Bug(
+        "mvau.v",
+        ".BEATS(MW/SIMD),\n        .COPIES(MH/PE)",
+        ".BEATS(MH/PE),\n        .COPIES(MW/SIMD)",
+    ),
+    "stalled weights eat a beat": Bug(
+        "mvau.v",
+        "input_ready          = s_axis_weight_tvalid & room",
+        "input_ready          = room",
+    ),
+    "weights taken before the inputs": Bug(
+        "mvau.v",
+        "s_axis_weight_tready = input_valid & room",
+        "s_axis_weight_tready = room",
+    ),
+    "result pushed without room": Bug(
+        "mvau.v",
+        "beat = input_valid & s_axis_weight_tvalid & room",
+        "beat = input_valid & s_axis_weight_tvalid",
+    ),
+    "tlast with the first fold": Bug(
+        "mvau.v",
+        "{last_copy, overflow, acc}",
+        "{~last_copy, overflow, acc}",
+        "tlast of output beat 0 must be 0, got 1",
+    ),
+    "valid dropped under backpressure": Bug(
+        "skid_buffer.v",
+        "m_axis_tvalid = out_valid_q;",
+        "m_axis_tvalid = out_valid_q & ~skid_valid_q;",
+        "tvalid must hold until the beat is taken",
+    ),
+    "skid beat lost": Bug(
+        "skid_buffer.v",
+        "skid_valid_q ? skid_q : s_axis_tdata",
+        "s_axis_tdata",
+    ),
+    "data not held under backpressure": Bug(
+        "skid_buffer.v",
+        "if (advance)\n            out_q",
+        "if (1'b1)\n            out_q",
+        "a beat must hold until it is taken",
+    ),
+    "output survives a reset": Bug(
+        "skid_buffer.v",
+        "out_valid_q  <= 1'b0;",
+        "",
+    ),
+    "replay starts one beat late": Bug(
+        "replay_buffer.v",
+        ": memory[beat_q];",
+        ": memory[beat_q + 1'b1];",
+    ),
+    "replay position survives a reset": Bug(
+        "replay_buffer.v",
+        "            copy_q <= {COPY_BITS{1'b0}};\n        end else",
+        "        end else",
+    ),
+    "inputs taken without weights": Bug(
+        "mac.v",
+        "s_axis_input_tready  = s_axis_weight_tvalid & room",
+        "s_axis_input_tready  = room",
+    ),
+    "reset ignored by a moving beat": Bug(
+        "pe.v",
+        "if (rst)\n            first_q",
+        "if (rst & ~beat)\n            first_q",
+    ),
+    "reset ignored by a replay": Bug(
+        "replay_buffer.v",
+        "if (rst) begin",
+        "if (rst & ~move) begin",
+    ),
+    "reset ignored by a beat that comes in": Bug(
+        "skid_buffer.v",
+        "if (rst) begin",
+        "if (rst & ~accept) begin",
+    ),
+    "overflow seen one bit above the end only": Bug(
+        "dot.v",
+        "product[EXACT_BITS-1:ACC_BITS-1]\n"
+        "                              != {(EXACT_BITS-ACC_BITS+1){product[EXACT_BITS-1]}}",
+        "product[ACC_BITS:ACC_BITS-1] != {2{product[EXACT_BITS-1]}}",
+    ),
+    "signed products one bit too narrow": Bug(
+        "dot.v",
+        "PRODUCT_BITS = WEIGHT_BITS + INPUT_BITS;",
+        "PRODUCT_BITS = WEIGHT_BITS + INPUT_BITS - SIGNED_INPUT;",
+    ),
+    "signed inputs of one bit taken for unsigned": Bug(
+        "dot.v",
+        "if (SIGNED_INPUT == 1)",
+        "if (SIGNED_INPUT == 1 && INPUT_BITS > 1)",
+    ),
+    "overflow bit cut off": Bug(
+        "mac.v",
+        ".s_axis_tdata({overflow, acc})",
+        ".s_axis_tdata({1'b0, acc})",
+    ),
+}
+
+
+def planted(bug: Bug, folder: Path) -> Path:
+    """Return a copy of the RTL, below ``folder``, that has the bug."""
+    rtl = Path(shutil.copytree(RTL, folder / "rtl"))
+    text = (rtl / bug.file).read_text(encoding="utf-8")
+    assert text.count(bug.right) == 1, "a bug is planted in exactly one place"
+    (rtl / bug.file).write_text(text.replace(bug.right, bug.wrong), encoding="utf-8")
+    return rtl
