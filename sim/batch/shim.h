@@ -296,6 +296,7 @@ void play_all(Batch* batches, int64_t count, int seed, Sources<In...> in, Sinks<
     Batch* batch = batches;
     try {
         VerilatedContext context;
+        context.threads(1);  // else every unit starts and ends a pool of them
         context.randReset(2);
         context.randSeed(seed);
         Vunit unit{&context, ""};
