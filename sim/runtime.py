@@ -20,7 +20,7 @@ from sim.process import run_logged
 from sim.tools import Simulator
 
 HEADER = "headers.h"
-LEVELS = (1, 2)  # of g++'s optimiser, with headers precompiled for each
+LEVELS = (1, 3)  # of g++'s optimiser, with headers precompiled for each
 LIBRARY = "libverilated.so"
 LIMIT_S = 900
 

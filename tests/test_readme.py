@@ -72,37 +72,63 @@ def test_table_of_accuracies_is_what_the_experiments_wrote() -> None:
     assert accuracy_table() in README
 
 
-@pytest.mark.torch
-def test_examples_run(tmp_path: Path) -> None:
-    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(examples) == 2
-    printed = []
-    for example in examples:
-        ran = subprocess.run(
-            [sys.executable, "-c", example], capture_output=True, text=True, check=True,
-            cwd=tmp_path,
-        )  # fmt: skip
-        printed.append(ran.stdout.splitlines())
-    assert printed[1][0].startswith("loss 0.")
-    assert printed[1][1:] == ["(16, 15)", "()"]
-    layers = [QuantLayer.load(tmp_path / "build" / f"{name}.npz") for name in ("my", "conv")]
-    assert [int(line) for line in printed[0]] == [
-        bounds.layer_bits(layers[0].weights, layers[0].inputs)
-    ]
-    assert bounds.layer_bits(layers[1].weights, layers[1].inputs) <= layers[1].trained_acc_bits
+def printed_by(*command: str, folder: Path = ROOT) -> list[str]:
+    """Return the lines that Python prints, run as a user would."""
+    ran = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=True, cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "A2Q_BUILD"},
+    )  # fmt: skip
+    return [line.rstrip() for line in ran.stdout.rstrip().splitlines()]
+
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def example(says: str) -> str:
+    """Return the one example that has this in it."""
+    (found,) = [example for example in EXAMPLES if says in example]
+    return found
+
+
+def test_example_of_a_layer_runs(tmp_path: Path) -> None:
+    (bits,) = printed_by("-c", example("LabelledInputs("), folder=tmp_path)
+    layer = QuantLayer.load(tmp_path / "build" / "my.npz")
+    assert int(bits) == bounds.layer_bits(layer.weights, layer.inputs)
 
 
 @pytest.mark.sim
-def test_output_of_the_main_job_is_what_it_prints() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "sim.cli", "sim", "--acc", "16", "--seed", "1"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "A2Q_BUILD"},
-    )  # fmt: skip
-    shown = re.search(r"ends\s+with:\n\n```\n(.*?)\n```", README, re.DOTALL)[1]
-    shown = re.sub(r"Verilator [\w. ()]+", simulator("verilator").version, shown)
-    printed = "\n".join(line.rstrip() for line in ran.stdout.rstrip().splitlines())
+def test_example_of_the_batch_engine_runs(tmp_path: Path) -> None:
+    printed = printed_by("-c", example("batch.load("), folder=tmp_path)
+    shown = re.findall(r"print\(.*\)  # (.*)", example("batch.load("))
     assert printed == shown
+
+
+@pytest.mark.torch
+def test_example_of_training_runs(tmp_path: Path) -> None:
+    loss, *rest = printed_by("-c", example("quantize("), folder=tmp_path)
+    assert loss.startswith("loss 0.")
+    assert rest == ["(16, 15)", "()"]
+    layer = QuantLayer.load(tmp_path / "build" / "conv.npz")
+    assert bounds.layer_bits(layer.weights, layer.inputs) <= layer.trained_acc_bits
+
+
+def test_all_examples_are_run() -> None:
+    assert len(EXAMPLES) == 3
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(
+    ("command", "introduction"),
+    [
+        (["sim", "--acc", "16", "--seed", "1"], r"ends\s+with:"),
+        (["sweep", "--acc", "8..24"], r"through each:"),
+    ],
+    ids=["sim", "sweep"],
+)
+def test_output_is_what_the_command_prints(command: list[str], introduction: str) -> None:
+    shown = re.search(rf"{introduction}\n\n```\n(.*?)\n```", README, re.DOTALL)[1]
+    shown = re.sub(r"Verilator [\w. ()]+", simulator("verilator").version, shown)
+    assert printed_by("-m", "sim.cli", *command) == shown.splitlines()
 
 
 def test_files_that_the_docs_name_exist() -> None:

@@ -36,14 +36,14 @@ class Trace(Outcome):
 def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL, level: int = 1) -> Model:
     """Return the unit of this spec; it is built if the same was not built before.
 
-    ``level`` is that of g++'s optimiser; 2 takes longer to build and pays where a unit is run for
+    ``level`` is that of g++'s optimiser; 3 takes longer to build and pays where a unit is run for
     many seconds. ``rtl`` is the folder of the Verilog files.
 
     Errors: InputError for a unit that does not take the spec; SimulationError if it does not build.
     """
     require_unit(unit, spec)
     if level not in LEVELS:
-        raise InputError(f"level must be 1 or 2, got {level!r}")
+        raise InputError(f"level must be 1 or 3, got {level!r}")
     return Model(spec, unit, _function(library(unit, spec.verilog_parameters(unit), rtl, level)))
 
 

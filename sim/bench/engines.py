@@ -36,7 +36,7 @@ def batch_engine(
     problem: Problem, rtl: Path = RTL, clock: Callable[[], float] = time.perf_counter
 ) -> Contestant:
     """Return the batch engine, built for long runs; a time is that of a whole call."""
-    model = batch.load(problem.spec, rtl=rtl, level=2)
+    model = batch.load(problem.spec, rtl=rtl, level=3)
 
     def run() -> Run:
         started = clock()
