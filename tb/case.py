@@ -93,7 +93,12 @@ class Case:
     @property
     def vectors(self) -> IntArray:
         """All vectors (V, MW) in the order of play."""
-        return np.concatenate([stimulus.vectors for stimulus in self.stimuli])
+        first, *more = (stimulus.vectors for stimulus in self.stimuli)
+        return np.concatenate([first, *more]) if more else first
+
+    @property
+    def vector_count(self) -> int:
+        return sum(len(stimulus.vectors) for stimulus in self.stimuli)
 
     @property
     def families(self) -> list[str]:
@@ -108,7 +113,7 @@ class Case:
         that, since a random pattern may be unlucky.
         """
         patterns = [StallPattern.parse(name) for name in self.stalls.values()]
-        beats = len(self.vectors) * self.spec.total_fold
+        beats = self.vector_count * self.spec.total_fold
         for pattern in patterns:
             beats = int(beats * pattern.slowdown) + 1
         return 2 * beats + 2 * sum(pattern.delay for pattern in patterns) + 64

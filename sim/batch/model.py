@@ -134,7 +134,7 @@ class _Part:
     def __init__(
         self, case: Case, sources: ctypes.Array[_Source], stalls: int | None, cut: int | None
     ) -> None:
-        spec, beats = case.spec, len(case.vectors) * case.spec.nf
+        spec, beats = case.spec, case.vector_count * case.spec.nf
         self.case, self.sources = case, sources
         self.out: IntArray = np.zeros((beats, spec.pe), np.int64)
         self.overflow: BoolArray = np.zeros((beats, spec.pe), bool)

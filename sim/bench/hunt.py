@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.bench.child import answer
+from sim.bench.child import answer, scratch
 from sim.bench.figures import Figure, at_least, below
 from sim.bench.measure import Progress
 from sim.cache import SimulationError
@@ -23,7 +23,8 @@ def hunt(rounds: int, progress: Progress) -> Iterator[Figure]:
     if not HUNT.is_file():
         raise SimulationError(f"there is no {shown(HUNT)}")
     arguments = [str(HUNT), "--seeds", str(seeds), "--seconds", str(min(rounds, SECONDS))]
-    told = answer("hunt", arguments)
+    with scratch() as cache:  # an empty one: builds are part of a hunt
+        told = answer("hunt", arguments, {"A2Q_CACHE": str(cache)})
     try:
         if told["vectors_per_example"] < VECTORS:
             raise SimulationError(
