@@ -275,7 +275,7 @@ def test_a_batch_engine_that_is_wrong_is_refused(
     answer = wrong(problem.expected, what)
     trace = batch.Trace(answer.out, answer.overflow, 99)
     model = SimpleNamespace(run=lambda weights, inputs: trace)
-    monkeypatch.setattr(batch, "load", lambda spec, rtl: model)
+    monkeypatch.setattr(batch, "load", lambda spec, rtl, level: model)
     with pytest.raises(SimulationError, match=r"^batch engine"):
         engines.batch_engine(problem)()
 
