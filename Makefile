@@ -17,6 +17,7 @@ SEED     ?= 1         ## sim, sweep: seed of everything random
 JSON     ?=           ## sim, sweep, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
 CASE     ?=           ## repro: the case.json to play again
+RTL      ?=           ## repro: a folder of Verilog files in place of rtl
 ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, train, bench, bench-quantizers, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
@@ -55,7 +56,7 @@ peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of 
 	@$(BIN)/pytest -n auto -m peer $(ARGS)
 
 repro: .venv/light ## play a failed case again, from its file alone: CASE=build/failures/.../case.json
-	@$(BIN)/a2q repro --sim $(call quoted,SIM) $(waves) -- $(call quoted,CASE)
+	@$(BIN)/a2q repro --sim $(call quoted,SIM) $(call option,rtl,RTL) $(waves) -- $(call quoted,CASE)
 
 train: .venv/train ## train the shipped layers again (minutes; goes on where it was interrupted)
 	@$(BIN)/a2q train $(ARGS)

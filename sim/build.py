@@ -62,7 +62,7 @@ def build(
 
     Errors: SimulationError if the sources do not build.
     """
-    sources = sorted(rtl.glob("*.v"))
+    sources = sorted(rtl.absolute().glob("*.v"))
     traced = "" if not waves else "waves.fst" if simulator.writes_fst() else "waves.vcd"
     flags = list(FLAGS[simulator.name])
     if traced == "waves.fst" and simulator.name == "verilator":

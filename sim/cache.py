@@ -11,6 +11,8 @@ from pathlib import Path
 
 from sim.paths import CACHE
 
+_COMPLETE = "complete"
+
 
 class SimulationError(Exception):
     """A build or a run did not come to a result; the message says why and where its log is."""
@@ -20,19 +22,28 @@ def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
     """Return the folder that ``content`` (JSON) describes; ``make`` fills it if there is none.
 
     Safe when several processes ask for the same at once: one makes it, the others wait. What was
-    interrupted is made again.
+    interrupted or damaged is made again.
     """
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     folder = CACHE / f"{name}-{key}"
-    complete = folder / "complete"
-    if complete.exists():
+    if _is_whole(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
+        if not _is_whole(folder):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             make(folder)
-            complete.touch()
+            sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+            (folder / _COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether ``make`` came to its end there, and all that it left still has its size."""
+    try:
+        sizes = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError):
+        return False

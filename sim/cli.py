@@ -23,7 +23,7 @@ from sim.arguments import FAILED, overflow, slug, steps, whole, writable
 from sim.bench import command as bench
 from sim.cache import SimulationError
 from sim.check import check
-from sim.paths import shown
+from sim.paths import RTL, shown
 from sim.run import play
 from sim.sweep import command as sweep
 from sim.tools import SIMULATORS, simulator
@@ -91,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
 
     repro = commands.add_parser("repro", help="play a case file again")
     repro.set_defaults(run=_repro)
-    repro.add_argument("case", metavar="CASE", help="a case.json")
+    repro.add_argument("case", metavar="CASE", help="a case.json, or its folder")
+    repro.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
     _simulation_options(repro)
 
     sweep_ = commands.add_parser("sweep", help="find where overflow starts, on a grid of units")
@@ -155,10 +156,14 @@ def _sim(options: argparse.Namespace) -> int:
 def _repro(options: argparse.Namespace) -> int:
     if not options.case:
         raise InputError("CASE must name the case.json to play again, got nothing")
-    case = Case.load(Path(options.case))
+    path = Path(options.case)
+    case = Case.load(path / "case.json" if path.is_dir() else path)
+    rtl = Path(options.rtl) if options.rtl else RTL
+    if not any(rtl.glob("*.v")):
+        raise InputError(f"RTL must be a folder with Verilog files, got {rtl}")
     with steps() as progress:
         progress(f"playing {case.id}")
-        played = play(case, simulator(options.sim), waves=options.waves)
+        played = play(case, simulator(options.sim), waves=options.waves, rtl=rtl)
     if played.report:
         print(played.report)
         print(f"\nreplay: {played.replay}")

@@ -38,6 +38,7 @@ class Played:
     tallies: tuple[Tally, ...] = ()
     outcome: Outcome | None = None  # None if the simulation did not come to its end
     cycles: int = 0
+    rtl: Path = RTL
 
     @property
     def passed(self) -> bool:
@@ -45,7 +46,8 @@ class Played:
 
     @property
     def replay(self) -> str:
-        return f"make repro CASE={shown(self.folder / 'case.json')} WAVES=1"
+        elsewhere = "" if self.rtl == RTL else f" RTL={shown(self.rtl)}"
+        return f"make repro CASE={shown(self.folder / 'case.json')}{elsewhere} WAVES=1"
 
 
 def play(case: Case, simulator: Simulator, **others: Any) -> Played:
@@ -94,7 +96,8 @@ def play_all(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return [
-        replace(played, folder=place / home) for played, home in zip(outcomes, homes, strict=True)
+        replace(played, folder=place / home, rtl=rtl)
+        for played, home in zip(outcomes, homes, strict=True)
     ]
 
 

@@ -29,7 +29,7 @@ class Stimulus:
     vectors: IntArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Case:
     """A layer's weights, the vectors to play through a unit, and how the streams behave meanwhile.
 
@@ -65,6 +65,8 @@ class Case:
                     f"family must be 1 to 64 letters, digits or spaces, got {stimulus.family!r}"
                 )
             weights, vectors = mvau.checked(self.spec, self.weights, stimulus.vectors)
+            vectors.setflags(write=False)  # what was checked stays as it was
+            weights.setflags(write=False)
             checked.append(Stimulus(stimulus.family, vectors))
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "stimuli", tuple(checked))
@@ -81,6 +83,9 @@ class Case:
             )
         if not _is_below(self.seed, 2**31):
             raise InputError(f"seed must be 0 to 2147483647, got {self.seed!r}")
+
+    def __repr__(self) -> str:
+        return f"Case({self.id}: {self.vector_count} vectors)"  # the arrays would fill screens
 
     @property
     def id(self) -> str:

@@ -31,7 +31,7 @@ class StallPattern:
     @classmethod
     def parse(cls, name: str) -> StallPattern:
         """Read a pattern's name; InputError if it is none."""
-        for kind, pattern, legal in _PATTERNS:
+        for kind, pattern, legal in _PATTERNS if isinstance(name, str) else ():
             if match := re.fullmatch(pattern, name, re.ASCII):
                 numbers = tuple(map(int, match[1] if kind == "cycles" else match.groups()))
                 if legal(numbers):

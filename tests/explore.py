@@ -8,7 +8,7 @@ case file, and says how to play it again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from strategies import FAMILIES, Family, near_bound, seeds, specs, uniform
 
 from golden import bounds, mvau
 from golden.fixup import bring_back
-from golden.integer import BoolArray, IntArray
+from golden.integer import BoolArray, IntArray, Overflow
 from golden.mvau import Outcome
 from golden.spec import MvauSpec
 from sim import batch
@@ -32,7 +32,13 @@ from tb.stalls import STREAMS
 VECTORS = 256  # of a case, at least
 
 # Smallest first, so that failures shrink to a small unit.
-POOL = sorted(SPECS.values(), key=lambda spec: (spec.mw * spec.mh, spec.acc_bits))
+MORE = (
+    MvauSpec(64, 2, 1, 32, 4, 4, 12),  # a tree of five levels
+    MvauSpec(26, 20, 1, 1, 12, 11, 27, True, Overflow.SATURATE),  # many beats, many folds
+    MvauSpec(6, 4, 2, 3, 5, 12, 18, True, Overflow.SATURATE, False),  # nobody watches
+    MvauSpec(8, 4, 2, 4, 15, 14, 32, True),
+)
+POOL = sorted((*SPECS.values(), *MORE), key=lambda spec: (spec.mw * spec.mh, spec.acc_bits))
 PATTERNS = (
     "never",
     "every-2",
@@ -47,6 +53,7 @@ PATTERNS = (
 # Made once: to make a strategy takes longer than to draw from it.
 STALLS = st.dictionaries(st.sampled_from(STREAMS), st.sampled_from(PATTERNS))
 RESETS = st.none() | st.integers(0, 400)  # cycles, less than any case of 256 vectors takes
+SEEDS = st.integers(0, 15)  # of the case: what registers start from, what a reset meets
 FAMILY = st.integers(0, 7)
 ENDS = st.lists(st.tuples(st.integers(0, 63), st.booleans()), max_size=3)  # lanes, modulo MW
 
@@ -58,14 +65,17 @@ FOLDS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backend:
     """Something that answers cases, the specs that it knows, and pairs that differ in folding."""
 
     name: str
-    specs: st.SearchStrategy[MvauSpec] = field(repr=False)
-    refolded: st.SearchStrategy[tuple[MvauSpec, MvauSpec]] = field(repr=False)
-    answer: Callable[[Case], Outcome] = field(repr=False)
+    specs: st.SearchStrategy[MvauSpec]
+    refolded: st.SearchStrategy[tuple[MvauSpec, MvauSpec]]
+    answer: Callable[[Case], Outcome]
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 def golden_answer(case: Case) -> Outcome:
@@ -196,6 +206,7 @@ def cases(
     return Case(
         unit, spec, "explored", weights, expanded(spec, weights, rng, ends),
         stalls=draw(STALLS) if stalls else {}, reset_after=draw(RESETS) if reset else None,
+        seed=draw(SEEDS) if reset else 1,
     )  # fmt: skip
 
 

@@ -201,6 +201,24 @@ BUGS = {
     ),
 }
 
+# What only a reset shows that comes while a stream is idle, or ready, or offers nothing.
+RESET_BUGS = {
+    "output survives a reset while it is ready": Bug(
+        "mvau.v", ") u_skid (\n        .clk(clk),\n        .rst(rst),",
+        ") u_skid (\n        .clk(clk),\n        .rst(rst & ~m_axis_output_tready),",
+    ),
+    "replay survives a reset without weights": Bug(
+        "mvau.v", ") u_replay (\n        .clk(clk),\n        .rst(rst),",
+        ") u_replay (\n        .clk(clk),\n        .rst(rst & s_axis_weight_tvalid),",
+    ),
+    "replay survives a reset without inputs": Bug(
+        "replay_buffer.v", "if (rst) begin", "if (rst & s_axis_tvalid) begin"
+    ),
+    "output survives a reset while it is not asked for": Bug(
+        "skid_buffer.v", "if (rst) begin", "if (rst & m_axis_tready) begin"
+    ),
+}  # fmt: skip
+
 
 def planted(bug: Bug, folder: Path) -> Path:
     """Return a copy of the RTL, below ``folder``, that has the bug."""

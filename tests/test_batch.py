@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted_bugs import BUGS, planted
 from rtl_suite import SPECS, STALLS, adverse_case
 
 from golden import mvau
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.sim
 SPEC = MvauSpec(mw=4, mh=2, pe=1, simd=2, weight_bits=4, input_bits=4, acc_bits=8)
 WEIGHTS, INPUTS = np.ones((2, 4), np.int64), np.ones((3, 4), np.int64)
 NO_FOLDS = SPECS["no folds"]
+RUNTIME = library.runtime(library.simulator("verilator"))
 
 
 def test_example() -> None:
@@ -110,6 +112,12 @@ REFUSED: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "no vectors": ((WEIGHTS, INPUTS[:0]), {}, "inputs must be a 2-dimensional array with elements"),
     "no inputs": ((WEIGHTS,), {}, "inputs must be integers, got dtype object"),
     "unknown stall": ((WEIGHTS, INPUTS), {"stalls": {"input": "often"}}, "a stall pattern must be"),
+    "no stall": ((WEIGHTS, INPUTS), {"stalls": {"input": None}}, "a stall pattern must be"),
+    "endless stalls": (
+        (WEIGHTS, INPUTS),
+        {"stalls": {"input": "bursts-1-9999", "output": "bursts-1-9999"}},
+        r"a case must end within 67108864 cycles, got a budget of \d+",
+    ),
     "unknown stream": ((WEIGHTS, INPUTS), {"stalls": {"clock": "never"}}, "stalls must be on"),
     "seed": ((WEIGHTS, INPUTS), {"seed": -1}, "seed must be 0 to 2147483647, got -1"),
     "reset late": ((WEIGHTS, INPUTS), {"reset_after": 10**6}, "reset_after must be 0 to"),
@@ -307,7 +315,46 @@ def test_sources_that_do_not_build(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "syntax error" in log.read_text()
 
 
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_refuses_a_folder_without_verilog(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(InputError, match=r"^rtl must be a folder with Verilog files, got "):
+        batch.load(SPEC, rtl=tmp_path / folder)
+
+
+def test_the_folder_may_be_a_name() -> None:
+    assert same(
+        batch.load(SPEC, rtl=str(RTL)).run(WEIGHTS, INPUTS), mvau.run(SPEC, WEIGHTS, INPUTS)
+    )
+
+
+@pytest.mark.parametrize(
+    ("bug", "sentence"),
+    [
+        ("valid dropped under backpressure", "tvalid must hold until the beat is taken"),
+        ("data not held under backpressure", "a beat must hold until it is taken"),
+    ],
+)
+def test_the_rules_of_streams(bug: str, sentence: str, tmp_path: Path) -> None:
+    model = batch.load(SPEC, rtl=planted(BUGS[bug], tmp_path))
+    weights, inputs = np.array([[1, 2, 3, 4], [-1, 0, 1, 2]]), np.arange(40).reshape(10, 4) % 16
+    with pytest.raises(SimulationError, match=f"^m_axis_output: {sentence}"):
+        model.run(weights, inputs, stalls={"output": "bursts-1-9"})
+
+
 # Builds
+
+
+@pytest.mark.parametrize("left", [0, 1, 5000])
+def test_a_library_that_was_damaged_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    monkeypatch.setattr(cache, "CACHE", tmp_path)
+    (tmp_path / RUNTIME.name).symlink_to(RUNTIME)
+    path = library.library("mvau", SPEC.verilog_parameters("mvau"))
+    whole = path.stat().st_size
+    os.truncate(path, left)
+    assert library.library("mvau", SPEC.verilog_parameters("mvau")) == path
+    assert path.stat().st_size == whole
 
 
 def test_a_library_is_made_once_and_anew_for_any_change(tmp_path: Path) -> None:
@@ -351,8 +398,7 @@ print(batch.load(spec).run([[3, -4]], [[7, 7]]).out.tolist())
 
 def test_processes_that_ask_at_once_all_get_an_answer(tmp_path: Path) -> None:
     """The library is not there yet; the runtime is."""
-    runtime = Path(library.runtime(library.simulator("verilator")))
-    (tmp_path / runtime.name).symlink_to(runtime)
+    (tmp_path / RUNTIME.name).symlink_to(RUNTIME)
     env = {**os.environ, "A2Q_CACHE": str(tmp_path)}
     askers = [
         subprocess.Popen(
@@ -402,6 +448,16 @@ def test_a_failure_is_kept_and_made_small(tmp_path: Path) -> None:
     assert set(small.stalls.values()) == {"never"}
     assert small.reset_after is None
     assert batch.play(small).passed
+
+
+def test_what_is_left_does_not_hang_on_how_registers_start(tmp_path: Path) -> None:
+    """An accumulator that is never cleared starts anywhere: zeros alone would show it by chance."""
+    rtl = changed(tmp_path, "pe.v", "first_q ? {ACC_BITS{1'b0}} : acc_q", "acc_q")
+    case = adverse_case("mvau", SPECS["signed, saturating, odd tree"])
+    small = batch.smallest(case, rtl)
+    assert len(small.vectors) <= 2
+    for seed in range(20):
+        assert not batch.play(replace(small, seed=seed), rtl).passed
 
 
 def test_what_a_failure_needs_is_left(tmp_path: Path) -> None:

@@ -103,6 +103,14 @@ def test_example_of_the_batch_engine_runs(tmp_path: Path) -> None:
     assert printed == shown
 
 
+@pytest.mark.sim
+def test_example_of_verilog_of_ones_own_runs(tmp_path: Path) -> None:
+    printed = printed_by("-c", example("batch.smallest("), folder=tmp_path)
+    shown = re.findall(r"print\(.*\)  # (.*)", example("batch.smallest("))
+    assert printed[: len(shown)] == shown
+    assert printed[len(shown)].startswith("MISMATCH  overflow bit of output row ")
+
+
 @pytest.mark.torch
 def test_example_of_training_runs(tmp_path: Path) -> None:
     loss, *rest = printed_by("-c", example("quantize("), folder=tmp_path)
@@ -113,7 +121,7 @@ def test_example_of_training_runs(tmp_path: Path) -> None:
 
 
 def test_all_examples_are_run() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
 
 
 @pytest.mark.sim

@@ -255,7 +255,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "family unprintable": (put("stimuli", 0, "family", "\ud800"), "family must be 1 to 64 letters"),
     "family list": (put("stimuli", 0, "family", [[]]), "family must be 1 to 64 letters"),
     "stall pattern unknown": (put("stalls", "input", "often"), "a stall pattern must be never"),
-    "stall pattern null": (put("stalls", "input", None), "a field is missing or wrong"),
+    "stall pattern null": (put("stalls", "input", None), "a stall pattern must be never"),
     "stalls on another stream": (put("stalls", "clk", "never"), "stalls must be on input, weight"),
     "stalls as pairs": (put("stalls", [["input", "never"]]), "stalls must be on input, weight"),
     "stalls null": (put("stalls", None), "stalls must be on input, weight"),

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from golden.integer import InputError
 from sim.build import FLAGS, contents
 from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
@@ -27,6 +28,8 @@ def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL, level: in
 
     Errors: SimulationError if the sources do not build.
     """
+    if not any(rtl.glob("*.v")):
+        raise InputError(f"rtl must be a folder with Verilog files, got {rtl}")
     verilator = simulator("verilator")
     flags = [*compiler_flags(verilator), f"-O{level}", "-fvisibility=hidden"]
 
@@ -68,7 +71,7 @@ def verilated(unit: str, parameters: Mapping[str, int], rtl: Path, folder: Path)
     command = [
         tool, "--cc", "--prefix", "Vunit", "--top-module", unit, "--Mdir", str(folder),
         *FLAGS["verilator"], *(f"-G{name}={value}" for name, value in parameters.items()),
-        *map(str, sorted(rtl.glob("*.v"))),
+        *map(str, sorted(rtl.absolute().glob("*.v"))),
     ]  # fmt: skip
     log = folder / "verilate.log"
     if run_logged(command, log, verilator.env(), folder, LIMIT_S) != 0:

@@ -23,6 +23,7 @@ from tb.case import Case, Stimulus, require_unit
 from tb.stalls import StallPattern
 
 _INPUT, _WEIGHT = range(2)  # the sources
+MOST_CYCLES = 1 << 26  # of which each has a place in the stalls
 LINGER = 16  # cycles in which a beat too many would still show
 
 
@@ -42,7 +43,8 @@ def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL, level: int = 1) ->
     Errors: InputError for a unit that does not take the spec; SimulationError if it does not build.
     """
     require_unit(unit, spec)
-    if level not in LEVELS:
+    rtl = Path(rtl)
+    if type(level) is not int or level not in LEVELS:
         raise InputError(f"level must be 1 or 3, got {level!r}")
     return Model(spec, unit, _function(library(unit, spec.verilog_parameters(unit), rtl, level)))
 
@@ -103,7 +105,8 @@ class _Batch(ctypes.Structure):
     _fields_ = [
         ("sources", ctypes.POINTER(_Source)),
         ("sinks", ctypes.POINTER(_Sink)),
-        *((name, ctypes.c_int64) for name in ("budget", "linger", "cut", "cycles", "fault")),
+        *((name, ctypes.c_int64) for name in ("offers", "budget", "linger", "cut")),
+        *((name, ctypes.c_int64) for name in ("cycles", "fault")),
         ("message", ctypes.c_char * 256),
     ]
 
@@ -142,7 +145,11 @@ class _Part:
         answers = [array.ctypes.data for array in (self.out, self.overflow, self.last)]
         self.sink = _Sink(*answers, beats, spec.pe, spec.acc_bits, _WEIGHT, spec.sf, stalls)
         budget = case.timeout_cycles if cut is None else cut
-        self.batch = _Batch(sources, ctypes.pointer(self.sink), budget, LINGER, cut is not None)
+        # What is on offer while the unit is reset, one bit a stream, differs with the seed.
+        offers = (case.seed + 2 + (cut is None)) % 8
+        self.batch = _Batch(
+            sources, ctypes.pointer(self.sink), offers, budget, LINGER, cut is not None
+        )
 
     def require_good(self, batch: _Batch) -> None:
         """Raise SimulationError for what broke the rules of the streams."""
@@ -174,6 +181,8 @@ def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
     tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
     tiles = np.ascontiguousarray(tiles)
     cycles = case.timeout_cycles + LINGER
+    if cycles > MOST_CYCLES:
+        raise InputError(f"a case must end within {MOST_CYCLES} cycles, got a budget of {cycles}")
     stalls = {
         stream: StallPattern.parse(name).sample(cycles, case.rng(f"stall {stream}"))
         for stream, name in case.stalls.items()

@@ -24,7 +24,7 @@ struct Source {
     int64_t beats, lanes, bits, block, copies;
     int64_t last_every;  // tlast comes with each so-many-th beat that is sent
     const uint8_t* stalls;  // for each cycle: does the stream stand still? null: never
-    int64_t moved;  // beats that the unit took
+    int64_t moved;          // beats that the unit took
 };
 
 // Beats out of the unit. Each is due only after the unit took `needs` beats for it from source `of`.
@@ -43,6 +43,7 @@ enum Fault : int64_t { NONE, NO_END, FELL, CHANGED, TOO_MANY, TOO_EARLY, FINISH,
 struct Batch {
     Source* sources;
     Sink* sinks;
+    int64_t offers;  // a bit for each stream, sources first: is it valid, or ready, during reset?
     int64_t budget;  // cycles after the reset; with them and the linger, the stalls end
     int64_t linger;  // cycles to go on when all beats moved: one too many would show
     int64_t cut;     // 1: that the cycles are spent is no fault
@@ -131,9 +132,11 @@ public:
         const std::vector<int64_t> ones(plan.lanes, -1);
         pack(ones.data(), plan.lanes, plan.bits, junk.data());
         plan.moved = 0;
-        valid = 1;  // during reset, with data that must not be taken
         put(data, junk.data());
     }
+
+    // During reset, with data that must not be taken.
+    void hold(bool on_offer) { valid = on_offer; }
 
     void offer(int64_t now) {
         if (offers) return;
@@ -187,8 +190,9 @@ public:
         require_room<Data>(plan.lanes * plan.bits);
         require_room<User>(plan.lanes);
         plan.moved = 0;
-        ready = 0;
     }
+
+    void hold(bool on_offer) { ready = on_offer; }
 
     void offer(int64_t now) { ready = !(plan.stalls && plan.stalls[now]); }
 
@@ -262,6 +266,8 @@ void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_s
     int64_t left = (0 + ... + (batch.sources[I].beats * batch.sources[I].copies)) +
                    (0 + ... + batch.sinks[O].beats);
 
+    (std::get<I>(drivers).hold(batch.offers >> I & 1), ...);
+    (std::get<O>(collectors).hold(batch.offers >> (sizeof...(In) + O) & 1), ...);
     unit.rst = 1;
     unit.clk = 0;
     unit.eval();
@@ -300,9 +306,11 @@ void play_all(Batch* batches, int64_t count, int seed, Sources<In...> in, Sinks<
         context.randReset(2);
         context.randSeed(seed);
         Vunit unit{&context, ""};
-        for (batch->fault = NONE; batch != batches + count && !batch->fault; ++batch)
+        for (; batch != batches + count; ++batch) {
             play(unit, *batch, in, out, std::index_sequence_for<In...>{},
                  std::index_sequence_for<Out...>{});
+            if (batch->fault) return;
+        }
     } catch (const std::exception& error) {
         batch->fault = FATAL;
         std::snprintf(batch->message, sizeof batch->message, "%s", error.what());
@@ -312,13 +320,13 @@ void play_all(Batch* batches, int64_t count, int seed, Sources<In...> in, Sinks<
 }  // namespace
 
 // A signal of a stream, or null where the stream has none of that name.
-#define SIGNAL(stream, signal)                           \
-    template <class U>                                   \
-    static auto* signal(U& unit) {                       \
+#define SIGNAL(stream, signal)                               \
+    template <class U>                                       \
+    static auto* signal(U& unit) {                           \
         if constexpr (requires { unit.stream##_t##signal; }) \
-            return &unit.stream##_t##signal;             \
-        else                                             \
-            return static_cast<CData*>(nullptr);         \
+            return &unit.stream##_t##signal;                 \
+        else                                                 \
+            return static_cast<CData*>(nullptr);             \
     }
 
 #define STREAM(stream)                                                   \
