@@ -474,7 +474,7 @@ def test_a_bug_planted_in_the_rtl_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert swept.rtl_hash != sweep.sweep(small((12,)), sweep.generated(SMALL, 1)).rtl_hash
     assert swept.failures[0].startswith("P=7: MISMATCH  overflow bit of output row ")
     command = swept.failures[0].rpartition("  replay    make repro CASE=")[2]
-    case = Case.load(Path(command.removesuffix(" WAVES=1")))
+    case = Case.load(Path(command.removesuffix(" RTL=rtl WAVES=1")))
     assert case.spec.acc_bits == 7
     text = shown(swept)
     assert "FAILED  cases: " in text
