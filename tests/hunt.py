@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from explore import ON_RTL, VECTORS, cases, rtl_answer, toward_the_edge
+from explore import ON_RTL, POOL, VECTORS, cases, rtl_answer, toward_the_edge
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from planted_bugs import BUGS, Bug, planted
 
+from sim import batch
 from tb.case import Case
 
 HUNTED = (
@@ -79,8 +80,8 @@ def rate(seconds: float) -> float:
         rtl_answer(case)
         count += 1
 
-    explored(0, 200, look)  # builds what is new
-    count = 0
+    for spec in POOL:
+        batch.load(spec)
     number = 0
     while spent < seconds:
         number += 1
