@@ -146,7 +146,7 @@ class _Part:
         self.sink = _Sink(*answers, beats, spec.pe, spec.acc_bits, _WEIGHT, spec.sf, stalls)
         budget = case.timeout_cycles if cut is None else cut
         # What is on offer while the unit is reset, one bit a stream, differs with the seed.
-        offers = (case.seed + 2 + (cut is None)) % 8
+        offers = (3 * case.seed + (cut is not None)) % 8
         self.batch = _Batch(
             sources, ctypes.pointer(self.sink), offers, budget, LINGER, cut is not None
         )
