@@ -7,24 +7,28 @@ PE       ?=           ## sim, sweep: output rows at once in the mvau; must divid
 SIMD     ?=           ## sim, sweep: input columns at once in the mvau; must divide MW
 OVERFLOW ?= wrap      ## sim, sweep: wrap or saturate; sweep: or wrap,saturate
 STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7
-SIM      ?= verilator ## sim, repro: verilator or icarus
+SIM      ?= verilator ## sim, repro: verilator or icarus; regress, mutants: leaves out the other
 MW       ?=           ## sweep: inputs, in place of the shipped layers; as all of its numbers: 8, 8,12 or 8..12
 MH       ?=           ## sweep: outputs
 WEIGHT_BITS  ?=       ## sweep: 1 to 16, of weights made from SEED
 INPUT_BITS   ?=       ## sweep: 1 to 16
 SIGNED_INPUT ?=       ## sweep: 0, 1 or 0,1
-SEED     ?= 1         ## sim, sweep: seed of everything random
+SEED     ?= 1         ## sim, sweep: seed of everything random; regress, mutants: added to all seeds, from 0
 JSON     ?=           ## sim, sweep, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
+SUITE    ?= smoke     ## regress: smoke, full, nightly or mutants; sim/regress/suites.toml has what is in them
+ALL      ?=           ## regress, mutants: 1 runs also what nothing has changed of
+ONLY     ?=           ## regress, mutants: jobs with this in their name, always
+SCHEDULER ?=          ## regress, mutants: tcp://host:port of a Dask scheduler; without it, all cores here
 CASE     ?=           ## repro: the case.json to play again
 RTL      ?=           ## repro: a folder of Verilog files in place of rtl
-ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, train, bench, bench-quantizers, experiments: for a2q
+ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, regress, mutants, train, bench, bench-quantizers, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sim sweep test exhaustive peer repro train bench bench-quantizers experiments lint format setup clean
+.PHONY: help sim sweep regress mutants test exhaustive peer repro train bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -46,7 +50,13 @@ sweep: .venv/light .venv/experiments ## where overflow starts: a grid of units, 
 	  $(call option,signed-input,SIGNED_INPUT) $(call option,layer,LAYER) \
 	  $(call option,inputs,INPUTS) $(call option,json,JSON) $(ARGS)
 
-test: .venv/test .venv/train .venv/experiments ## all tests: golden model, training, testbench, both simulators
+regress: .venv/light .venv/regress ## what did this edit break, cost, leave untested? Only what it can have touched
+	@$(BIN)/a2q regress --suite $(call quoted,SUITE) $(regress)
+
+mutants: .venv/light .venv/regress ## does the suite notice when one thing in the RTL is changed? (minutes)
+	@$(BIN)/a2q regress --suite mutants $(regress)
+
+test: .venv/test .venv/train .venv/experiments .venv/regress ## all tests: golden model, training, testbench, both simulators
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
 
 exhaustive: .venv/test ## every small mac, every planted bug of the streams, on the RTL (minutes)
@@ -70,7 +80,7 @@ bench-quantizers: .venv/train .venv/peer ## time our quantizers against plain QA
 experiments: .venv/train .venv/experiments ## what A2Q's parts do, in tables and plots (minutes; goes on as well)
 	@$(BIN)/a2q experiments $(ARGS)
 
-lint: .venv/test .venv/lint ## ruff, mypy, and both lint gates over the RTL
+lint: .venv/test .venv/regress .venv/lint ## ruff, mypy, and both lint gates over the RTL
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -79,7 +89,7 @@ lint: .venv/test .venv/lint ## ruff, mypy, and both lint gates over the RTL
 format: .venv/lint ## bring the Python code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-setup: .venv/light .venv/test .venv/train .venv/experiments .venv/peer .venv/lint ## install everything at once (the others do as needed)
+setup: .venv/light .venv/test .venv/train .venv/experiments .venv/regress .venv/peer .venv/lint ## install everything at once (the others do as needed)
 
 clean: ## remove everything that was generated
 	rm -rf build
@@ -87,6 +97,9 @@ clean: ## remove everything that was generated
 # A variable as one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(strip $($1)))'
 option = $(if $(strip $($2)),--$1=$(call quoted,$2))
+given = $(if $(filter-out file,$(origin $2)),--$1=$(call quoted,$2))
+regress = $(call given,sim,SIM) $(call given,seed,SEED) $(call option,only,ONLY) \
+  $(call option,scheduler,SCHEDULER) $(if $(filter-out 0,$(strip $(ALL))),--all) $(ARGS)
 waves = $(if $(filter-out 0,$(strip $(WAVES))),--waves)
 
 # One stamp per set of packages; a set is installed again when pyproject.toml changes.
@@ -97,7 +110,7 @@ waves = $(if $(filter-out 0,$(strip $(WAVES))),--waves)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/test .venv/train .venv/experiments .venv/peer .venv/lint: .venv/%: .venv/light
+.venv/test .venv/train .venv/experiments .venv/regress .venv/peer .venv/lint: .venv/%: .venv/light
 	@echo "installing what '$*' needs (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

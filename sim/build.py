@@ -13,6 +13,7 @@ from pathlib import Path
 from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
 from sim.process import run_logged
+from sim.rtl import closure
 from sim.runtime import runtime
 from sim.tools import Simulator
 
@@ -62,7 +63,7 @@ def build(
 
     Errors: SimulationError if the sources do not build.
     """
-    sources = sorted(rtl.absolute().glob("*.v"))
+    sources = closure(top, rtl)
     traced = "" if not waves else "waves.fst" if simulator.writes_fst() else "waves.vcd"
     flags = list(FLAGS[simulator.name])
     if traced == "waves.fst" and simulator.name == "verilator":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,10 @@ class SimulationError(Exception):
 def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
     """Return the folder that ``content`` (JSON) describes; ``make`` fills it if there is none.
 
-    Safe when several processes ask for the same at once: one makes it, the others wait. What was
-    interrupted or damaged is made again.
+    ``make`` gets a fresh folder, which takes its place when it is whole: what is made must not know
+    where it lies. Safe when several processes ask for the same at once: one makes it, the others
+    wait. What was interrupted or damaged is made again; what a SimulationError ended stays, with
+    its log, until somebody asks again.
     """
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     folder = CACHE / f"{name}-{key}"
@@ -32,11 +35,24 @@ def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_whole(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-            (folder / _COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
+            # We hold the lock: whoever made these failed, or was killed.
+            for left in folder.parent.glob(f".{folder.name}-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            fresh = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+            fresh.mkdir()
+            try:
+                make(fresh)
+                sizes = {
+                    path.name: path.stat().st_size for path in fresh.iterdir() if path.is_file()
+                }
+                (fresh / _COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
+                shutil.rmtree(folder, ignore_errors=True)
+                fresh.rename(folder)
+            except SimulationError:
+                raise
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
     return folder
 
 

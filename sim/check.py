@@ -6,7 +6,6 @@ predicts.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -22,6 +21,7 @@ from golden.mvau import matvec
 from sim.paths import RTL, shown
 from sim.plan import NamedLayer, Question, cases
 from sim.process import ending_children
+from sim.rtl import rtl_hash
 from sim.run import Played, keep, play
 from sim.tools import Simulator
 from tb import stimulus
@@ -146,14 +146,6 @@ def check(
 def _play(case: Case, simulator: Simulator, waves: bool, rtl: Path) -> Played:
     played = play(case, simulator, waves=waves, rtl=rtl)
     return played if played.passed else keep(played, simulator, rtl)
-
-
-def rtl_hash(rtl: Path = RTL) -> str:
-    """Return a hash of all RTL, which names what a verdict is about."""
-    digest = hashlib.sha256()
-    for source in sorted(rtl.glob("*.v")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()
 
 
 def _layer_verdict(

@@ -24,6 +24,7 @@ from sim.bench import command as bench
 from sim.cache import SimulationError
 from sim.check import check
 from sim.paths import RTL, shown
+from sim.regress import command as regress
 from sim.run import play
 from sim.sweep import command as sweep
 from sim.tools import SIMULATORS, simulator
@@ -102,6 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     bench_ = commands.add_parser("bench", help="time engines, builds, golden model, searches")
     bench_.set_defaults(run=bench.run)
     bench.add_options(bench_)
+
+    regress_ = commands.add_parser("regress", help="what did an edit break, cost, leave untested?")
+    regress_.set_defaults(run=regress.main)
+    regress.add_options(regress_)
 
     lint_ = commands.add_parser("lint", help="hold the RTL to both lint gates")
     lint_.set_defaults(run=_lint)

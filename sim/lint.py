@@ -1,29 +1,23 @@
 """Two lint gates over the RTL, both fatal: Verilator for widths and use, Icarus for the language.
 
-Verilator checks every unit at the named shapes below; Icarus reads strict Verilog-2005 and has no
+Verilator checks every unit at every named spec; Icarus reads strict Verilog-2005 and has no
 exit status for warnings, so any output of it counts.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
-from golden.integer import Overflow
 from golden.spec import MvauSpec
 from sim.paths import RTL
+from sim.regress import suites
+from sim.rtl import closure
 from sim.tools import SIMULATORS, Simulator, simulator
-
-SHAPES: dict[str, MvauSpec] = {
-    "the shipped one": MvauSpec(64, 10, 5, 8, 8, 8, 16),
-    "no folding": MvauSpec(6, 3, 3, 6, 4, 4, 12),
-    "folds only, one lane": MvauSpec(7, 5, 1, 1, 3, 5, 9, signed_input=True),
-    "narrowest": MvauSpec(1, 1, 1, 1, 1, 1, 2),
-    "widest": MvauSpec(4, 2, 1, 2, 16, 16, 64, signed_input=True),
-    "saturating, products wider than P": MvauSpec(10, 4, 2, 5, 8, 8, 9, overflow=Overflow.SATURATE),
-    "without observers": MvauSpec(8, 4, 2, 4, 4, 8, 16, observe=False),
-}
 
 
 def lint(
@@ -35,20 +29,28 @@ def lint(
 
     Errors: ToolError if a gate's tool is missing; a gate that did not run is no gate.
     """
-    tools = [simulator(gate) for gate in gates]
-    sources = sorted(str(path) for path in rtl.glob("*.v"))
-    findings = [] if sources else [f"{rtl} has no Verilog files"]
-    for unit in sorted(Path(source).stem for source in sources):
-        for name, parameters in shapes_of(unit).items():
-            for tool in tools:
-                findings += _GATES[tool.name](tool, unit, parameters, sources, name)
+    for gate in gates:
+        simulator(gate)
+    units = sorted(path.stem for path in rtl.glob("*.v"))
+    findings = [] if units else [f"{rtl} has no Verilog files"]
+    for unit in units:
+        for gate in gates:
+            findings += lint_unit(unit, gate, suites.specs(), rtl)
         progress(f"linted {unit}")
     return findings
 
 
-def shapes_of(unit: str) -> dict[str, dict[str, int]]:
-    """Return the parameters of ``unit`` at each named shape."""
-    return {name: unit_parameters(unit, spec) for name, spec in SHAPES.items()}
+def lint_unit(unit: str, gate: str, shapes: Mapping[str, MvauSpec], rtl: Path = RTL) -> list[str]:
+    """Return what one gate finds in one unit at some shapes."""
+    tool = simulator(gate)
+    sources = [str(path) for path in closure(unit, rtl)]
+    parameters = {name: unit_parameters(unit, spec) for name, spec in shapes.items()}
+
+    def findings(name: str) -> list[str]:
+        return _GATES[gate](tool, unit, parameters[name], sources, name)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(chain.from_iterable(pool.map(findings, parameters)))
 
 
 def unit_parameters(unit: str, spec: MvauSpec) -> dict[str, int]:

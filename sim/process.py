@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -14,21 +16,31 @@ _living: set[int] = set()  # process groups
 _ending = threading.Event()
 _starting = threading.Lock()
 
+# Becomes the command, and leaves behind one process of its group that reads from us. Its read comes
+# back when we are no more, kill -9 included, and then the group goes. It is an orphan, so that a
+# command that waits for all of its children does not wait for this one.
+_WITH_US = (
+    'exec 3<&0 </dev/null; ( { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 & ); exec "$@" 3<&-'
+)
+
 
 def run_logged(
     command: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path, limit_s: float
 ) -> int | None:
     """Run a command with all its output in ``log``; return its exit status, None past the limit.
 
-    The whole process group goes, whichever way this function is left.
+    The whole process group goes, whichever way this function is left, and also when this process
+    is killed. Errors: FileNotFoundError if there is no such command.
     """
+    if shutil.which(command[0], path=env.get("PATH")) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     with log.open("wb") as stream:
         with _starting:
             if _ending.is_set():
                 raise RuntimeError("no new process: all are being ended")
             child = subprocess.Popen(
-                command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=dict(env), cwd=cwd, start_new_session=True,
+                ["/bin/sh", "-c", _WITH_US, "sh", *command], stdin=subprocess.PIPE, stdout=stream,
+                stderr=subprocess.STDOUT, env=dict(env), cwd=cwd, start_new_session=True,
             )  # fmt: skip
             _living.add(child.pid)
         try:
@@ -38,6 +50,8 @@ def run_logged(
         finally:
             _kill(child.pid)
             child.wait()
+            assert child.stdin is not None
+            child.stdin.close()
             _living.discard(child.pid)
 
 

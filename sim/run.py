@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,7 @@ def play_all(
     more = f"-and-{len(cases) - 1}-more" if len(cases) > 1 else ""
     place = BUILD / into / f"{cases[0].id}{more}-{simulator.name}"
     homes = [Path(str(i)) if more else Path() for i in range(len(cases))]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))
-    try:
+    with _taking_place(place) as fresh:
         for case, home in zip(cases, homes, strict=True):
             case.save(fresh / home / "case.json")
         env = {"A2Q_CASES": json.dumps([str(fresh / home) for home in homes])}
@@ -92,13 +90,22 @@ def play_all(
             )
             for case, home, test in zip(cases, homes, tests, strict=True)
         ]
-        _take_place(fresh, place)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return [
         replace(played, folder=place / home, rtl=rtl)
         for played, home in zip(outcomes, homes, strict=True)
     ]
+
+
+@contextlib.contextmanager
+def _taking_place(place: Path) -> Iterator[Path]:
+    """Give a fresh folder, which is put in its place once all went well."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))
+    try:
+        yield fresh
+        _take_place(fresh, place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _take_place(fresh: Path, place: Path) -> None:
@@ -169,6 +176,27 @@ def simulate(
     if status is None:
         return [f"the simulation was stopped after {limit_s:.0f} s; its log is {log.name}"]
     return judge(results, tests)
+
+
+def buffer_tests() -> list[str]:
+    """Return the tests of ``tb.buffer_tests``: three stall patterns on each side, and one more.
+
+    cocotb names a parameter that is no number by its place.
+    """
+    crossed = [f"passes_beats/stall_in={i}/stall_out={o}" for i in range(3) for o in range(3)]
+    return [*crossed, "waits_for_nobody"]
+
+
+def play_buffer(
+    unit: str, parameters: Mapping[str, int], simulator: Simulator, seed: int, rtl: Path = RTL
+) -> list[str]:
+    """Send beats through a stream unit; return what is wrong, in sentences."""
+    built = build(unit, parameters, simulator, rtl=rtl)
+    shape = "-".join(f"{name.lower()}{value}" for name, value in parameters.items())
+    place = BUILD / "runs" / f"{unit}-{shape}.s{seed}-{simulator.name}"
+    with _taking_place(place) as fresh:
+        env = {"A2Q_SEED": str(seed)}
+        return simulate(built, "tb.buffer_tests", buffer_tests(), fresh, env, seed)
 
 
 def judge(results: Path, tests: Iterable[str]) -> list[str]:

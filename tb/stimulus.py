@@ -6,12 +6,15 @@ each family looks elsewhere. All depend on the weights that they are played agai
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from golden import bounds
 from golden.integer import Format, IntArray
 from golden.spec import MvauSpec
-from tb.case import Stimulus
+from tb.case import Case, Stimulus
 
 REAL = "real data"
 CORNERS = "corners"
@@ -89,6 +92,18 @@ def adverse_layer(
         corners(layer, spec.inputs),
         uniform(layer, spec.inputs, 8, rng),
     )
+
+
+def adverse_case(
+    unit: str, spec: MvauSpec, seed: int = 1, edges_only: bool = False, **others: Any
+) -> Case:
+    """Return a case of all families, or of the edges alone, against rows hard on ``spec``."""
+    if unit == "mac":
+        spec = replace(spec, pe=1, simd=1)
+    weights, stimuli = adverse_layer(spec, np.random.default_rng(seed))
+    if edges_only:
+        stimuli = tuple(s for s in stimuli if s.family == EDGES)
+    return Case(unit, spec, "adverse", weights, stimuli, seed=seed, **others)
 
 
 def _sum_of(target: int, spec: MvauSpec, lanes: int) -> tuple[IntArray, IntArray]:

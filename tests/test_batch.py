@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from planted_bugs import BUGS, planted
-from rtl_suite import SPECS, STALLS, adverse_case
+from rtl_suite import SPECS, STALLS
 
 from golden import mvau
 from golden.integer import InputError
@@ -26,6 +26,7 @@ from sim.cache import SimulationError
 from sim.paths import RTL
 from tb.case import Case, Stimulus
 from tb.stalls import STREAMS
+from tb.stimulus import adverse_case
 
 pytestmark = pytest.mark.sim
 

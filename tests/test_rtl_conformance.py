@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rtl_suite import SPECS, STALLS, adverse_case, simulators
+from rtl_suite import SPECS, STALLS, simulators
 
 from golden import bounds, mvau
 from sim import batch
@@ -15,6 +15,7 @@ from sim.build import build
 from sim.run import play_all, simulate
 from sim.tools import Simulator, simulator
 from tb.case import UNITS, Case
+from tb.stimulus import adverse_case
 
 pytestmark = pytest.mark.sim
 

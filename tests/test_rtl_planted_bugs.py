@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from planted_bugs import BUGS, planted
-from rtl_suite import SPECS, STALLS, adverse_case, simulators
+from rtl_suite import SPECS, STALLS, simulators
 
 from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.run import play_all
 from sim.tools import simulator
+from tb.stimulus import adverse_case
 
 pytestmark = pytest.mark.sim
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -94,23 +95,28 @@ def test_what_the_runner_is_asked_for(worker: Worker, rtl: Path) -> None:
     (job,) = worker.jobs
     assert job["arguments"]["sources"] == [str(rtl / "one_flop.v")]
     assert job["arguments"]["parameters"] == PARAMETERS
-    assert job["arguments"]["build_dir"] == str(build.folder)
-    assert Path(job["arguments"]["build_dir"]).is_absolute()
+    fresh = Path(job["arguments"]["build_dir"])
+    assert fresh.is_absolute()
+    assert fresh.parent == build.folder.parent
+    assert not fresh.exists()
 
 
 def edit(rtl: Path) -> None:
     (rtl / "one_flop.v").write_text("// another", encoding="utf-8")
 
 
-def add(rtl: Path) -> None:
-    (rtl / "more.v").touch()
-
-
 def rename(rtl: Path) -> None:
     (rtl / "one_flop.v").rename(rtl / "flop.v")
 
 
-@pytest.mark.parametrize("change", [edit, add, rename])
+def test_a_file_that_the_unit_does_not_name_is_no_part_of_it(worker: Worker, rtl: Path) -> None:
+    first = built(rtl)
+    (rtl / "more.v").write_text("module more; endmodule\n", encoding="utf-8")
+    assert built(rtl).folder == first.folder
+    assert len(worker.jobs) == 1
+
+
+@pytest.mark.parametrize("change", [edit, rename])
 def test_other_sources_are_another_build(
     worker: Worker, rtl: Path, change: Callable[[Path], None]
 ) -> None:
@@ -208,6 +214,35 @@ def test_a_build_that_fails_names_its_log(
     assert len(worker.jobs) == 2
 
 
+def test_a_full_disk_leaves_nothing_that_looks_whole(worker: Worker, tmp_path: Path) -> None:
+    def full(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "model"))
+
+    worker.during = full
+    with pytest.raises(OSError, match="No space left"):
+        built()
+    assert [path.suffix for path in (tmp_path / "build").iterdir()] == [".lock"]
+
+
+def test_what_a_killed_build_still_writes_reaches_no_other(worker: Worker) -> None:
+    """Its compiler may live on for a moment: it has another folder than who builds next."""
+    left = []
+
+    def killed(folder: Path) -> None:
+        left.append(folder)
+        raise SimulationError("leaves its folder, as a kill does")
+
+    worker.during = killed
+    with pytest.raises(SimulationError):
+        built()
+    assert left[0].exists()
+    worker.during = lambda folder: None
+    folder = built().folder
+    assert left[0] != folder
+    assert not left[0].exists()
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
 @pytest.mark.parametrize("waves", [False, True])
 def test_the_runtime_is_taken_as_it_is(worker: Worker, waves: bool) -> None:
     build = built(simulator=VERILATOR, waves=waves)
@@ -221,8 +256,9 @@ def test_only_ports_are_public(worker: Worker) -> None:
     build = built(simulator=VERILATOR)
     (job,) = worker.jobs
     (control,) = [Path(file) for file in job["arguments"]["sources"] if file.endswith(".vlt")]
-    assert control.parent == build.folder
-    assert '-module "one_flop" -port "*"' in control.read_text(encoding="utf-8")
+    assert str(control.parent) == job["arguments"]["build_dir"]
+    text = (build.folder / control.name).read_text(encoding="utf-8")
+    assert '-module "one_flop" -port "*"' in text
     assert "--no-public-flat-rw" in job["arguments"]["build_args"]
 
 

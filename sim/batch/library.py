@@ -12,6 +12,7 @@ from sim.build import FLAGS, contents
 from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
 from sim.process import run_logged
+from sim.rtl import closure
 from sim.runtime import HEADER, LIBRARY, LIMIT_S, compile_cpp, compiler_flags, machine, runtime
 from sim.tools import simulator
 
@@ -22,9 +23,20 @@ SHIM = Path(__file__).with_name("shim.h")
 SOURCES = ("s_axis_input", "s_axis_weight")
 SINKS = ("m_axis_output",)
 
+# What a build that counts is made with; no signal here is too wide to be watched bit by bit.
+COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "4096")
 
-def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL, level: int = 1) -> Path:
+
+def library(
+    unit: str,
+    parameters: Mapping[str, int],
+    rtl: Path = RTL,
+    level: int = 1,
+    coverage: bool = False,
+) -> Path:
     """Return the shared library of ``unit``, made if there is none, compiled at -O``level``.
+
+    With ``coverage`` it counts which lines were run and which signals toggled.
 
     Errors: SimulationError if the sources do not build.
     """
@@ -32,13 +44,15 @@ def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL, level: in
         raise InputError(f"rtl must be a folder with Verilog files, got {rtl}")
     verilator = simulator("verilator")
     flags = [*compiler_flags(verilator), f"-O{level}", "-fvisibility=hidden"]
+    extra = COVERAGE if coverage else ()
 
     def make(folder: Path) -> None:
-        model = verilated(unit, parameters, rtl, folder)
+        model = verilated(unit, parameters, rtl, folder, extra)
         common = runtime(verilator)
         lines = [
             f'#include "{HEADER}"',
             *(["#define CLOCK_IS_NO_DATA"] if clock_is_no_data(model) else []),
+            *(["#define COUNTS_COVERAGE"] if coverage else []),
             f'#include "{SHIM}"',
             *(f"STREAM({name})" for name in (*SOURCES, *SINKS)),
             f"using In = Sources<{', '.join(SOURCES)}>;",
@@ -55,13 +69,19 @@ def library(unit: str, parameters: Mapping[str, int], rtl: Path = RTL, level: in
 
     content = {
         "simulator": verilator.version, "machine": machine(), "unit": unit,
-        "parameters": dict(parameters), "flags": [*FLAGS["verilator"], *flags],
-        "sources": contents([*sorted(rtl.glob("*.v")), SHIM, Path(__file__)]),
+        "parameters": dict(parameters), "flags": [*FLAGS["verilator"], *extra, *flags],
+        "sources": contents([*closure(unit, rtl), SHIM, Path(__file__)]),
     }  # fmt: skip
     return kept(f"batch-{unit}", content, make) / "unit.so"
 
 
-def verilated(unit: str, parameters: Mapping[str, int], rtl: Path, folder: Path) -> list[Path]:
+def verilated(
+    unit: str,
+    parameters: Mapping[str, int],
+    rtl: Path,
+    folder: Path,
+    extra: Iterable[str] = (),
+) -> list[Path]:
     """Write the unit as C++, class ``Vunit``, into ``folder``; return the source files.
 
     Errors: SimulationError if the sources do not build.
@@ -70,8 +90,8 @@ def verilated(unit: str, parameters: Mapping[str, int], rtl: Path, folder: Path)
     tool = shutil.which("verilator_bin", path=verilator.env()["PATH"]) or "verilator"
     command = [
         tool, "--cc", "--prefix", "Vunit", "--top-module", unit, "--Mdir", str(folder),
-        *FLAGS["verilator"], *(f"-G{name}={value}" for name, value in parameters.items()),
-        *map(str, sorted(rtl.absolute().glob("*.v"))),
+        *FLAGS["verilator"], *extra, *(f"-G{name}={value}" for name, value in parameters.items()),
+        *map(str, closure(unit, rtl)),
     ]  # fmt: skip
     log = folder / "verilate.log"
     if run_logged(command, log, verilator.env(), folder, LIMIT_S) != 0:

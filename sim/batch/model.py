@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,16 @@ from tb.stalls import StallPattern
 
 _INPUT, _WEIGHT = range(2)  # the sources
 MOST_CYCLES = 1 << 26  # of which each has a place in the stalls
+_Play = Callable[[Any, int, int, int], None]
 LINGER = 16  # cycles in which a beat too many would still show
+
+
+@dataclass(frozen=True, eq=False)
+class Covered:
+    """How often a run hit each point of its Verilog; ``sim.coverage.code`` can read the points."""
+
+    points: tuple[str, ...]
+    hits: npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +41,23 @@ class Trace(Outcome):
     """What a unit answered, and when the last of it came."""
 
     cycles: int  # from the end of reset to the last beat
+    # Beats of input, weights and output that had moved when the reset cut in; None without one.
+    at_reset: tuple[int, int, int] | None = None
+    covered: Covered | None = None  # if the build counts it
 
 
-def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL, level: int = 1) -> Model:
+def load(
+    spec: MvauSpec,
+    unit: str = "mvau",
+    rtl: Path = RTL,
+    level: int = 1,
+    coverage: bool = False,
+) -> Model:
     """Return the unit of this spec; it is built if the same was not built before.
 
     ``level`` is that of g++'s optimiser; 3 takes longer to build and pays where a unit is run for
-    many seconds. ``rtl`` is the folder of the Verilog files.
+    many seconds. ``rtl`` is the folder of the Verilog files. With ``coverage`` a
+    unit is slower, and tells on each trace what of the Verilog that run covered.
 
     Errors: InputError for a unit that does not take the spec; SimulationError if it does not build.
     """
@@ -46,7 +65,8 @@ def load(spec: MvauSpec, unit: str = "mvau", rtl: Path = RTL, level: int = 1) ->
     rtl = Path(rtl)
     if type(level) is not int or level not in LEVELS:
         raise InputError(f"level must be 1 or 3, got {level!r}")
-    return Model(spec, unit, _function(library(unit, spec.verilog_parameters(unit), rtl, level)))
+    built = library(unit, spec.verilog_parameters(unit), rtl, level, coverage)
+    return Model(spec, unit, _function(built), _points(built) if coverage else ())
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,9 @@ class Model:
 
     spec: MvauSpec
     unit: str
-    _play: Callable[[Any, int, int], None]
+    _play: _Play
+    # Of its Verilog, if it counts how often it hits them.
+    _points: tuple[str, ...] = field(repr=False)
 
     def run(
         self, case: Case | npt.ArrayLike, inputs: npt.ArrayLike | None = None, **others: Any
@@ -76,7 +98,7 @@ class Model:
                 f"the case must be for a {self.unit} of {self.spec.id}, "
                 f"got a {case.unit} of {case.spec.id}"
             )
-        return _run(self._play, case)
+        return _run(self._play, case, self._points)
 
 
 # The C interface, as shim.h has it.
@@ -126,9 +148,16 @@ _FAULTS = (
 @cache
 def _function(path: Path) -> Any:
     play = ctypes.CDLL(str(path)).a2q_play
-    play.argtypes = (ctypes.POINTER(_Batch), ctypes.c_int64, ctypes.c_int)
+    play.argtypes = (ctypes.POINTER(_Batch), ctypes.c_int64, ctypes.c_int, ctypes.c_void_p)
     play.restype = None
     return play
+
+
+@cache
+def _points(path: Path) -> tuple[str, ...]:
+    tell = ctypes.CDLL(str(path)).a2q_points
+    tell.restype = ctypes.c_char_p
+    return tuple(tell().decode().splitlines())
 
 
 class _Part:
@@ -138,7 +167,7 @@ class _Part:
         self, case: Case, sources: ctypes.Array[_Source], stalls: int | None, cut: int | None
     ) -> None:
         spec, beats = case.spec, case.vector_count * case.spec.nf
-        self.case, self.sources = case, sources
+        self.case, self.sources = case, (_Source * len(sources))(*sources)  # each counts its own
         self.out: IntArray = np.zeros((beats, spec.pe), np.int64)
         self.overflow: BoolArray = np.zeros((beats, spec.pe), bool)
         self.last: BoolArray = np.zeros(beats, bool)
@@ -148,8 +177,12 @@ class _Part:
         # What is on offer while the unit is reset, one bit a stream, differs with the seed.
         offers = (3 * case.seed + (cut is not None)) % 8
         self.batch = _Batch(
-            sources, ctypes.pointer(self.sink), offers, budget, LINGER, cut is not None
+            self.sources, ctypes.pointer(self.sink), offers, budget, LINGER, cut is not None
         )
+
+    @property
+    def moved(self) -> tuple[int, int, int]:
+        return self.sources[_INPUT].moved, self.sources[_WEIGHT].moved, self.sink.moved
 
     def require_good(self, batch: _Batch) -> None:
         """Raise SimulationError for what broke the rules of the streams."""
@@ -176,18 +209,23 @@ class _Part:
             )
 
 
-def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
+def played_stalls(case: Case, cycles: int) -> dict[str, BoolArray]:
+    """Return in which of the first cycles each stream that has a pattern stands still."""
+    return {
+        stream: StallPattern.parse(name).sample(cycles, case.rng(f"stall {stream}"))
+        for stream, name in case.stalls.items()
+        if name != "never"
+    }
+
+
+def _run(play: _Play, case: Case, points: tuple[str, ...]) -> Trace:
     spec, vectors = case.spec, np.ascontiguousarray(case.vectors)
     tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
     tiles = np.ascontiguousarray(tiles)
     cycles = case.timeout_cycles + LINGER
     if cycles > MOST_CYCLES:
         raise InputError(f"a case must end within {MOST_CYCLES} cycles, got a budget of {cycles}")
-    stalls = {
-        stream: StallPattern.parse(name).sample(cycles, case.rng(f"stall {stream}"))
-        for stream, name in case.stalls.items()
-        if name != "never"
-    }
+    stalls = played_stalls(case, cycles)
     pointers = {stream: pauses.ctypes.data for stream, pauses in stalls.items()}
     # A mac has no buffer: it is sent the vector again for every row.
     copies = 1 if case.unit == "mvau" else spec.nf
@@ -204,11 +242,16 @@ def _run(play: Callable[[Any, int, int], None], case: Case) -> Trace:
     cuts = [None] if case.reset_after is None else [case.reset_after, None]
     parts = [_Part(case, sources, pointers.get("output"), cut) for cut in cuts]
     batches = (_Batch * len(parts))(*(part.batch for part in parts))
-    play(batches, len(batches), case.seed)
+    hits = np.zeros(len(points), np.uint32)
+    play(batches, len(batches), case.seed, hits.ctypes.data)
     for part, batch in zip(parts, batches, strict=True):
         part.require_good(batch)
     whole = parts[-1]
     for part in parts[:-1]:
         part.require_start_of(whole)
     shape = (len(vectors), spec.mh)
-    return Trace(whole.out.reshape(shape), whole.overflow.reshape(shape), batches[-1].cycles)
+    return Trace(
+        whole.out.reshape(shape), whole.overflow.reshape(shape), batches[-1].cycles,
+        None if case.reset_after is None else parts[0].moved,
+        Covered(points, hits) if points else None,
+    )  # fmt: skip

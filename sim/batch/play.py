@@ -43,7 +43,7 @@ def judge(model: Model, case: Case) -> Played:
     cycles = 0
     try:
         trace = model.run(case)
-        outcome, cycles = Outcome(trace.out, trace.overflow), trace.cycles
+        outcome, cycles = trace, trace.cycles
         scoreboard.compare_all(trace)
     except SimulationError as fault:
         scoreboard.faults.append(str(fault))

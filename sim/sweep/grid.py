@@ -25,10 +25,11 @@ from golden.integer import InputError, IntArray, Overflow
 from golden.layer import LabelledInputs, QuantLayer
 from golden.spec import MvauSpec
 from sim import batch, plan
-from sim.check import LayerVerdict, rtl_hash
+from sim.check import LayerVerdict
 from sim.paths import LAYERS, RTL
 from sim.plan import NamedLayer
 from sim.process import ending_children
+from sim.rtl import rtl_hash
 from sim.run import Played
 from sim.tools import simulator
 from tb import stimulus

@@ -1,0 +1,1 @@
+"""Regression: what did this edit break, cost and leave untested?"""

@@ -1,0 +1,128 @@
+"""What makes no sense does not elaborate, and Python refuses exactly the same."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from golden.integer import InputError
+from golden.spec import RULES, UNIT_PARAMETERS, MvauSpec
+from sim import rtl as sources
+from sim.lint import unit_parameters
+from sim.regress.job import Job, Result, failed, passed
+from sim.tools import Simulator, simulator
+
+INSIDE: tuple[str, ...] = ()
+
+# Around every limit that there is, and far beyond.
+_PROBES = (-1, 0, 1, 2, 3, 5, 15, 16, 17, 63, 64, 65, 65536, 65537)
+_BASE = {"mw": 6, "mh": 6, "pe": 1, "simd": 1, "weight_bits": 4, "input_bits": 4, "acc_bits": 12,
+         "signed_input": 0, "overflow": 0, "observe": 1}  # fmt: skip
+_FOLDS = {"mw": (4, 6, 7), "simd": (1, 2, 3, 4, 6, 7, 12), "mh": (4, 6, 7), "pe": (2, 3, 4, 6, 7)}
+_WIDEST = 65  # that is built side by side
+_BUFFER = {"DATA_BITS": 4, "BEATS": 3, "COPIES": 2}
+
+
+class Probe(NamedTuple):
+    """Parameters, and the static asserts one of which must stop them; legal if there is none."""
+
+    parameters: dict[str, int]
+    asserts: tuple[str, ...]
+
+
+def modules(job: Job) -> list[str]:
+    return [job.unit]
+
+
+def data(job: Job) -> list[Path]:
+    return []
+
+
+def run(job: Job, rtl: Path, explain: bool) -> Result:
+    tool = simulator(job.settings["simulator"])
+    files = [str(path) for path in sources.closure(job.unit, rtl)]
+    probes = _of_a_spec(job.unit) if job.unit in UNIT_PARAMETERS else _of_a_buffer(job.unit)
+
+    def wrong(probe: Probe) -> str:
+        ran = _elaborated(tool, job.unit, probe.parameters, files)
+        given = " ".join(f"{name}={value}" for name, value in probe.parameters.items())
+        if not probe.asserts:
+            said = f"\n{ran.stderr.strip()}" if ran.returncode else ""
+            return said and f"{job.unit} must elaborate, but does not: {given}{said}"
+        if ran.returncode == 0:
+            return f"{job.unit} must not elaborate, but does: {given}"
+        # Only Verilator shows the line, and with it the name of the assert.
+        if tool.name == "verilator" and not any(name in ran.stderr for name in probe.asserts):
+            return f"{job.unit} is not refused by {' or '.join(probe.asserts)}: {given}"
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        sentences = list(filter(None, pool.map(wrong, probes)))
+    if sentences:
+        return failed(job, "\n".join(sentences))
+    legal = sum(not probe.asserts for probe in probes)
+    return passed({"legal": legal, "illegal": len(probes) - legal})
+
+
+def _of_a_spec(unit: str) -> list[Probe]:
+    """Return sets of parameters with the rules of golden.spec that they break."""
+    fields = UNIT_PARAMETERS[unit]
+    changes: list[dict[str, int]] = [
+        {field: value}
+        for field in fields
+        for value in _PROBES
+        if field not in ("pe", "simd") or value <= _WIDEST
+    ]
+    for whole, part in (("mw", "simd"), ("mh", "pe")):
+        if whole in fields:
+            changes += [{whole: a, part: b} for a, b in product(_FOLDS[whole], _FOLDS[part])]
+    probes = {}
+    for change in changes:
+        spec = _BASE | change
+        if "mw" not in fields:
+            spec["mw"] = max(1, spec["simd"])  # which divides it, whatever it is
+        parameters = {field.upper(): spec[field] for field in fields}
+        probes[tuple(parameters.items())] = Probe(parameters, _broken(spec))
+    return list(probes.values())
+
+
+def _broken(spec: dict[str, int]) -> tuple[str, ...]:
+    """Return the static asserts that may stop a spec: of all rules about what is wrong with it."""
+    try:
+        MvauSpec(**spec)  # type: ignore[arg-type]
+    except InputError as error:
+        first = next(rule for rule in RULES if str(error).startswith(rule.sentence))
+        about = set(first.about)
+        return tuple(rule.static_assert for rule in RULES if about & set(rule.about))
+    return ()
+
+
+def _of_a_buffer(unit: str) -> list[Probe]:
+    """Return sets of parameters of a stream unit: all that is positive is legal."""
+    spec = MvauSpec(**_BASE)  # type: ignore[arg-type]
+    base = {name: _BUFFER[name] for name in unit_parameters(unit, spec)}
+    return [
+        Probe(base | {name: value}, () if value >= 1 else (f"{name}_MUST_BE_POSITIVE",))
+        for name in base
+        for value in _PROBES
+        if value <= _WIDEST
+    ]
+
+
+def _elaborated(
+    tool: Simulator, unit: str, parameters: Mapping[str, int], files: list[str]
+) -> subprocess.CompletedProcess[str]:
+    if tool.name == "verilator":
+        overrides = [f"-G{name}={value}" for name, value in parameters.items()]
+        command = [
+            "verilator", "--lint-only", "--default-language", "1364-2005",
+            "--top-module", unit, *overrides, *files,
+        ]  # fmt: skip
+    else:
+        overrides = [f"-P{unit}.{name}={value}" for name, value in parameters.items()]
+        command = ["iverilog", "-g2005", "-tnull", "-s", unit, *overrides, *files]
+    return subprocess.run(command, capture_output=True, text=True, env=tool.env(), check=False)

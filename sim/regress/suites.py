@@ -1,0 +1,260 @@
+"""Suites: from ``suites.toml`` to jobs. Also the one place where named specs come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from golden.integer import InputError
+from golden.spec import UNIT_PARAMETERS, MvauSpec
+from sim.paths import RTL, shown
+from sim.regress.job import Job, Json
+from sim.tools import SIMULATORS
+from tb.case import UNITS
+from tb.stalls import STREAMS
+
+FILE = Path(__file__).with_name("suites.toml")
+ENGINES = ("batch", *SIMULATORS)
+_SPEC_DEFAULTS = {"signed_input": 0, "overflow": 0, "observe": 1}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Jobs under one name, each name once."""
+
+    name: str
+    why: str
+    jobs: tuple[Job, ...]
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that its jobs are asked to do."""
+        asked = [[job.kind, job.unit, dict(job.settings)] for job in self.jobs]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Book:
+    """A suites file, read and checked as far as it is the same for all suites."""
+
+    path: Path
+    specs: Mapping[str, MvauSpec]
+    streams: Mapping[str, Sequence[Mapping[str, Json]]]
+    suites: Mapping[str, Mapping[str, Any]]
+
+
+@cache
+def specs(path: Path = FILE) -> Mapping[str, MvauSpec]:
+    """Return the specs that units are held to, by name."""
+    return _book(path).specs
+
+
+def suite(name: str, path: Path = FILE, seed: int = 0) -> Suite:
+    """Return a suite; ``seed`` is added to every seed in it, and is no part of the jobs' names.
+
+    Errors: InputError for a name that the file does not have, or a config that makes no sense.
+    """
+    book = _book(path)
+    if name not in book.suites:
+        raise InputError(f"SUITE must be {_either(book.suites)}, got {name!r}")
+    jobs: dict[str, Job] = {}
+    for job in _jobs(book, name, seed, (name,)):
+        known = jobs.setdefault(job.name, job)
+        if known.settings != job.settings:
+            raise InputError(f"{shown(path)}: two jobs of {name} are called {job.name}")
+    if not jobs:
+        raise InputError(f"{shown(path)}: suite {name} has no jobs")
+    return Suite(name, str(book.suites[name]["why"]), tuple(jobs.values()))
+
+
+@cache
+def _book(path: Path) -> _Book:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown(path)} must be a suites file: {error}") from None
+    _require_keys(path, "the file", data, {"specs", "streams", "suites"}, set())
+    named = {}
+    for name, fields in data["specs"].items():
+        if not fields.get("why"):
+            raise InputError(f"{shown(path)}: spec {name!r} must say why it is there")
+        values = {field: value for field, value in fields.items() if field != "why"}
+        try:
+            named[name] = MvauSpec.from_json(_SPEC_DEFAULTS | values)
+        except InputError as error:
+            raise InputError(f"{shown(path)}: spec {name!r}: {error}") from None
+    for name, entry in data["suites"].items():
+        _require_keys(path, f"suite {name}", entry, {"why"}, {"include", "jobs"})
+        for unknown in set(entry.get("include", ())) - set(data["suites"]):
+            raise InputError(f"{shown(path)}: suite {name} includes {unknown!r}, which is none")
+    return _Book(path, named, data["streams"], data["suites"])
+
+
+def _require_keys(
+    path: Path, what: str, entry: Mapping[str, Any], due: set[str], may: set[str]
+) -> None:
+    missing, unknown = due - set(entry), set(entry) - due - may
+    if missing or unknown:
+        wrong = f"{min(missing)!r} is missing" if missing else f"{min(unknown)!r} is unknown"
+        raise InputError(f"{shown(path)}: {what} must have {_either(due | may)}: {wrong}")
+
+
+def _jobs(book: _Book, name: str, seed: int, above: tuple[str, ...]) -> Iterator[Job]:
+    for other in book.suites[name].get("include", ()):
+        if other in above:
+            raise InputError(f"{shown(book.path)}: suite {other} includes itself")
+        yield from _jobs(book, other, seed, (*above, other))
+    for config in book.suites[name].get("jobs", ()):
+        kind = config.get("kind")
+        if kind not in _EXPAND:
+            raise InputError(
+                f"{shown(book.path)}: kind must be {_either(_EXPAND)}, got {kind!r} in {name}"
+            )
+        if not config.get("why"):
+            raise InputError(f"{shown(book.path)}: a {kind} config of {name} must say why")
+        expand, may = _EXPAND[kind]
+        _require_keys(book.path, f"a {kind} config of {name}", config, {"kind", "why"}, may)
+        yield from expand(book, config, seed)
+
+
+def _lint(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    shapes = {name: book.specs[name].to_json() for name in _chosen(book, config, "specs")}
+    for unit, simulator in product(_units(book, config, all_units()), _engines(book, config)):
+        yield Job(
+            f"lint {unit}, {simulator}", "lint", unit,
+            {"simulator": simulator, "specs": shapes}, config["why"],
+        )  # fmt: skip
+
+
+def _legality(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    for unit, simulator in product(_units(book, config, all_units()), _engines(book, config)):
+        yield Job(
+            f"legality of {unit}, {simulator}", "legality", unit, {"simulator": simulator},
+            config["why"],
+        )  # fmt: skip
+
+
+def _play(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    behaviours = _chosen(book, config, "streams", ["calm"])
+    plays = [
+        {
+            "stalls": {stream: each[stream] for stream in STREAMS if stream in each},
+            "reset_after": each.get("reset"),
+        }
+        for behaviour in behaviours
+        for each in book.streams[behaviour]
+    ]
+    edges_only = bool(config.get("edges_only", False))
+    for unit, spec, simulator, own in product(
+        _units(book, config, UNITS), _chosen(book, config, "specs"), _engines(book, config),
+        config.get("seeds", [1]),
+    ):  # fmt: skip
+        more = "" if behaviours == ["calm"] else f", {'+'.join(behaviours)}"
+        yield Job(
+            f"{unit}, {spec}{more}, {simulator}, seed {own}", "play", unit,
+            {
+                "spec": book.specs[spec].to_json(), "simulator": simulator, "plays": plays,
+                "edges_only": edges_only, "seed": seed + own,
+            },
+            config["why"],
+        )  # fmt: skip
+
+
+def _buffers(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    buffers = [unit for unit in all_units() if unit not in UNIT_PARAMETERS]
+    for unit, spec, simulator, own in product(
+        _units(book, config, buffers), _chosen(book, config, "specs"), _engines(book, config),
+        config.get("seeds", [1]),
+    ):  # fmt: skip
+        yield Job(
+            f"{unit}, {spec}, {simulator}, seed {own}", "buffers", unit,
+            {"spec": book.specs[spec].to_json(), "simulator": simulator, "seed": seed + own},
+            config["why"],
+        )  # fmt: skip
+
+
+def _layer(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    for unit, acc_bits, simulator in product(
+        _units(book, config, UNITS), config["acc_bits"], _engines(book, config)
+    ):
+        yield Job(
+            f"shipped layers on {unit}, P={acc_bits}, {simulator}", "layer", unit,
+            {"acc_bits": acc_bits, "simulator": simulator, "seed": seed + 1}, config["why"],
+        )  # fmt: skip
+
+
+def _mutant(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    from sim.mutants.edits import mutants  # it needs pyverilog, which other suites do without
+
+    hunters = suite(config["hunters"], book.path, seed)
+    for unit in _units(book, config, all_units()):
+        for mutant in mutants((RTL / f"{unit}.v").read_text(encoding="utf-8")):
+            settings = {
+                "mutant": mutant.to_json(), "hunters": hunters.name, "digest": hunters.digest,
+                "file": str(book.path), "seed": seed,
+            }  # fmt: skip
+            yield Job(f"mutant {mutant.id}", "mutant", unit, settings, config["why"])
+
+
+_COMMON = {"units", "specs", "simulators"}
+_EXPAND = {
+    "lint": (_lint, _COMMON),
+    "legality": (_legality, {"units", "simulators"}),
+    "play": (_play, _COMMON | {"streams", "edges_only", "seeds"}),
+    "buffers": (_buffers, _COMMON | {"seeds"}),
+    "layer": (_layer, {"units", "simulators", "acc_bits"}),
+    "mutant": (_mutant, {"units", "hunters"}),
+}
+
+
+def all_units(rtl: Path = RTL) -> list[str]:
+    """Return the names of all units, which are those of their files."""
+    return sorted(path.stem for path in rtl.glob("*.v"))
+
+
+def _units(book: _Book, config: Mapping[str, Any], possible: Sequence[str]) -> list[str]:
+    return _listed(book, config, "units", possible)
+
+
+def _engines(book: _Book, config: Mapping[str, Any]) -> list[str]:
+    return _listed(book, config, "simulators", ENGINES, ["verilator"])
+
+
+def _chosen(
+    book: _Book, config: Mapping[str, Any], what: str, default: Sequence[str] | None = None
+) -> list[str]:
+    possible = {"specs": book.specs, "streams": book.streams}[what]
+    return _listed(book, config, what, list(possible), default)
+
+
+def _listed(
+    book: _Book, config: Mapping[str, Any], what: str, possible: Sequence[str],
+    default: Sequence[str] | None = None,
+) -> list[str]:  # fmt: skip
+    """Return the names that a config lists, or all that are possible."""
+    names = list(config.get(what, possible if default is None else default))
+    for name in names:
+        if name not in possible:
+            raise InputError(
+                f"{shown(book.path)}: {what} of a {config['kind']} config must be of "
+                f"{', '.join(possible)}, got {name!r}"
+            )
+    return names
+
+
+def slug(name: str) -> str:
+    """Return a job's name as a folder's."""
+    return re.sub(r"[^\w.=]+", "-", name)
+
+
+def _either(names: Sequence[str] | set[str] | Mapping[str, Any]) -> str:
+    *first, last = sorted(names)
+    return f"{', '.join(first)} or {last}" if first else last

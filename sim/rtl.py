@@ -1,0 +1,41 @@
+"""Which Verilog files a module is made of, so that an edit elsewhere touches nothing of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from sim.paths import RTL
+
+
+def closure(top: str, rtl: Path = RTL) -> list[Path]:
+    """Return the files of ``top`` and, in turn, of every module that it names, sorted.
+
+    A module's file has its name. A name in the code counts as an instance, which may be one too
+    many and never one too few. Where a file includes others or defines macros, all files count.
+    """
+    sources = {path.stem: path for path in sorted(rtl.absolute().glob("*.v"))}
+    words = {name: _words(path) for name, path in sources.items()}
+    if top not in sources or any("`" in found for found in words.values()):
+        return list(sources.values())
+    found, left = set(), {top}
+    while left:
+        found |= left
+        left = {name for module in left for name in words[module] & sources.keys()} - found
+    return [sources[name] for name in sorted(found)]
+
+
+def rtl_hash(rtl: Path = RTL) -> str:
+    """Return a hash of all RTL, which names what a verdict is about."""
+    digest = hashlib.sha256()
+    for source in sorted(rtl.glob("*.v")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _words(path: Path) -> set[str]:
+    """Return the identifiers of a file's code; a backtick stands for what may reach other files."""
+    code = re.sub(r"//[^\n]*|/\*.*?\*/|\"[^\"\n]*\"", " ", path.read_text("utf-8"), flags=re.DOTALL)
+    code = re.sub(r"`default_nettype\b", " ", code)
+    return set(re.findall(r"[A-Za-z_]\w*", code)) | set(re.findall("`", code))

@@ -1,0 +1,521 @@
+"""Regressions: suites, what a job depends on, what runs again, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from planted_bugs import BUGS, planted
+from regress_suite import TINY, asked, here, outcome, question, tiny, written
+
+from golden.integer import InputError
+from sim import cli
+from sim.paths import ROOT, RTL
+from sim.regress import cluster, kinds, report, run, suites
+from sim.regress.content import ContentError, changed, content, execute, imported
+from sim.regress.job import Job, Verdict, failed, passed
+from sim.regress.junit import to_junit
+from sim.regress.outcome import Regression, Score
+from sim.regress.page import to_html
+from sim.regress.store import Run, Store, Stored
+from sim.rtl import closure
+
+pytestmark = pytest.mark.sim
+
+SMOKE = suites.suite("smoke").jobs
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "outcomes", here)
+
+
+# Suites
+
+
+@pytest.mark.parametrize("name", ["quick", "smoke", "full", "nightly", "mutants"])
+def test_every_suite_has_jobs_each_once_each_with_a_reason(name: str) -> None:
+    jobs = suites.suite(name).jobs
+    assert len({job.name for job in jobs}) == len(jobs)
+    assert all(job.why for job in jobs)
+    assert {job.unit for job in jobs} == set(suites.all_units())
+
+
+def test_a_suite_has_all_that_it_includes() -> None:
+    smoke, full, mutants, nightly = (
+        {job.name for job in suites.suite(name).jobs}
+        for name in ("smoke", "full", "mutants", "nightly")
+    )
+    assert smoke < full < nightly
+    assert mutants < nightly
+
+
+def test_smoke_is_on_both_simulators_and_from_random_power_on() -> None:
+    engines = {(job.unit, job.settings["simulator"]) for job in SMOKE if job.kind == "play"}
+    units = ("mac", "mvau")
+    assert engines == {(unit, engine) for unit in units for engine in suites.ENGINES}
+
+
+def test_a_seed_is_added_to_all_seeds_and_to_no_name() -> None:
+    before, after = (suites.suite("full", seed=seed).jobs for seed in (0, 100))
+    assert [job.name for job in before] == [job.name for job in after]
+    random = [job for job in before if job.seed]
+    assert random
+    assert [job.seed + 100 for job in random] == [job.seed for job in after if job.seed]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("[specs.small]", "[specs.small", "must be a suites file: "),
+        ('why = "small"\n', "", "spec 'small' must say why it is there"),
+        ("simd = 2", "simd = 3", "spec 'small': SIMD must divide MW, got SIMD=3 MW=4"),
+        ("mw = 4\n", "", "spec 'small': a spec must have exactly the fields"),
+        ('kind = "play"', 'kind = "pray"', "kind must be buffers, layer, .* got 'pray' in tiny"),
+        ('why = "fast"\n', "", "a legality config of tiny must say why"),
+        ('"skid_buffer", ', '"kid", ', "units of a legality config must be of dot, .*'kid'"),
+        ('["batch"]', '["fast"]', "simulators of a play config must be of batch, .* got 'fast'"),
+        ('["calm", "reset"]', '["wild"]', "streams of a play config must be of calm, .*'wild'"),
+        ("seeds = [1, 2]", "sedes = [1]", "a play config of tiny must have .*'sedes' is unknown"),
+        ("[[suites.tiny.jobs]]", 'include = ["big"]\n[[suites.tiny.jobs]]', "'big', which is none"),
+        ("[[suites.tiny.jobs]]", 'include = ["tiny"]\n[[suites.tiny.jobs]]', "includes itself"),
+        ("seeds = [1, 2]", "seeds = [1, 2, 1]\n[x]\n", "the file must have .* 'x' is unknown"),
+        ("seeds = [1, 2]", "seeds = []", None),
+    ],
+)
+def test_a_suites_file_that_makes_no_sense_is_one_sentence(
+    tmp_path: Path, right: str, wrong: str, says: str | None
+) -> None:
+    assert right in TINY
+    path = written(tmp_path, TINY.replace(right, wrong, 1))
+    if says is None:
+        assert len(suites.suite("tiny", path).jobs) == 3
+        return
+    with pytest.raises(InputError, match=says) as error:
+        suites.suite("tiny", path)
+    assert "\n" not in str(error.value).split("suites file")[0]
+
+
+def test_a_suite_that_is_none_is_told_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^SUITE must be tiny, got 'tinny'$"):
+        suites.suite("tinny", written(tmp_path))
+
+
+def test_a_suite_without_jobs_is_none(tmp_path: Path) -> None:
+    path = written(tmp_path, TINY.split("[[suites.tiny.jobs]]")[0])
+    with pytest.raises(InputError, match="suite tiny has no jobs"):
+        suites.suite("tiny", path)
+
+
+# What a job depends on
+
+
+def test_the_closure_of_a_module_is_what_it_instantiates() -> None:
+    made_of = {unit: [path.stem for path in closure(unit)] for unit in suites.all_units()}
+    assert made_of["skid_buffer"] == ["skid_buffer"]
+    assert made_of["mac"] == ["dot", "mac", "pe", "skid_buffer"]
+    assert made_of["mvau"] == ["dot", "mvau", "pe", "replay_buffer", "skid_buffer"]
+
+
+def test_a_comment_is_no_instance_and_a_macro_is_anything(tmp_path: Path) -> None:
+    (tmp_path / "a.v").write_text('module a; // uses b\n/* b b */ wire x = "b";\nendmodule\n')
+    (tmp_path / "b.v").write_text("module b; endmodule\n")
+    assert [path.stem for path in closure("a", tmp_path)] == ["a"]
+    (tmp_path / "b.v").write_text("`define W 4\nmodule b; endmodule\n")
+    assert [path.stem for path in closure("a", tmp_path)] == ["a", "b"]
+
+
+def edited(folder: Path, unit: str) -> Path:
+    rtl = Path(shutil.copytree(RTL, folder / "rtl"))
+    (rtl / f"{unit}.v").write_text((rtl / f"{unit}.v").read_text() + "\n")
+    return rtl
+
+
+@pytest.mark.parametrize("unit", suites.all_units())
+def test_an_edit_touches_the_jobs_of_what_it_is_part_of(unit: str, tmp_path: Path) -> None:
+    rtl = edited(tmp_path, unit)
+    touched = {job.unit for job in SMOKE if content(job) != content(job, rtl)}
+    assert touched == {
+        top for top in suites.all_units() if unit in [path.stem for path in closure(top)]
+    }
+    for job in SMOKE:
+        assert (job.key(content(job)) != job.key(content(job, rtl))) == (job.unit in touched)
+
+
+def test_jobs_depend_on_the_python_that_they_run_and_on_no_other() -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in job_of("play", "verilator").files}
+    assert {"tb/env.py", "tb/mvau_tests.py", "tb/__init__.py", "golden/mvau.py"} <= files
+    assert {"sim/regress/kinds/play.py", "sim/batch/shim.h", "sim/batch/fatal.cpp"} <= files
+    assert not {"sim/report.py", "sim/sweep/grid.py", "sim/regress/page.py"} & files
+    lint = {path.relative_to(ROOT).as_posix() for path in job_of("lint", "icarus").files}
+    assert "sim/lint.py" in lint
+    assert "tb/env.py" not in lint
+
+
+def job_of(kind: str, simulator: str) -> SimpleNamespace:
+    job = next(j for j in SMOKE if (j.kind, j.settings.get("simulator")) == (kind, simulator))
+    inside = kinds.kind(kind).INSIDE
+    return SimpleNamespace(job=job, files=imported((f"sim.regress.kinds.{kind}", *inside)))
+
+
+def test_modules_started_by_name_are_there() -> None:
+    for kind in {job.kind for job in suites.suite("nightly").jobs}:
+        for module in kinds.kind(kind).INSIDE:
+            assert ROOT.joinpath(*module.split(".")).with_suffix(".py").is_file(), module
+
+
+def test_what_changed_is_told_by_name() -> None:
+    before = {"rtl": {"a.v": "1", "b.v": "1"}, "files": {"tb/env.py": "1"}, "tools": {"numpy": "2"}}
+    now = {"rtl": {"a.v": "2", "b.v": "1"}, "files": {"tb/env.py": "2"}, "tools": {"numpy": "3"}}
+    assert changed(before, now) == ["rtl/a.v", "tb/env.py", "numpy 2 -> 3"]
+    assert changed(before, before) == []
+
+
+def test_a_job_is_refused_where_files_are_others(tmp_path: Path) -> None:
+    job = job_of("lint", "icarus").job
+    with pytest.raises(ContentError, match="is made of other files than when it was planned"):
+        execute(job, job.key(content(job)), edited(tmp_path, job.unit))
+
+
+def test_an_edit_while_a_job_runs_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of("lint", "icarus").job
+    rtl = Path(shutil.copytree(RTL, tmp_path / "rtl"))
+    key = job.key(content(job, rtl))
+
+    def edits(job: Job, rtl: Path) -> object:
+        (rtl / f"{job.unit}.v").write_text("// saved\n")
+        return passed({"shapes": 1})
+
+    monkeypatch.setattr(kinds, "run", edits)
+    with pytest.raises(ContentError):
+        execute(job, key, rtl)
+
+
+# Kinds
+
+
+KINDS = {
+    "lint": ("unsigned input sign-extended", "dot"),
+    "legality": ("unsigned input sign-extended", "dot"),
+    "play": ("accumulator not cleared at the first beat", "mvau"),
+    "buffers": ("skid beat lost", "skid_buffer"),
+    "layer": ("overflow bit not sticky", "mac"),
+}
+
+
+def in_play(kind: str) -> list[Job]:
+    """Return jobs of a kind on all its simulators, of the unit that shows its bug."""
+    unit = KINDS[kind][1]
+    jobs = [job for job in SMOKE if (job.kind, job.unit) == (kind, unit)]
+    return list({job.settings["simulator"]: job for job in jobs}.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_passes_on_our_rtl_and_counts_what_it_did(kind: str) -> None:
+    for job in in_play(kind):
+        came = kinds.run(job)
+        assert came.verdict is Verdict.PASSED, came.report
+        assert sum(came.counts.values()) > 0
+        assert came.seconds > 0
+        assert not came.signature + came.report + came.replay
+
+
+@pytest.mark.parametrize("kind", ["play", "buffers", "layer"])
+def test_a_job_fails_on_a_bug_and_says_what_is_wrong(kind: str, tmp_path: Path) -> None:
+    rtl = planted(BUGS[KINDS[kind][0]], tmp_path)
+    for job in in_play(kind):
+        came = kinds.run(job, rtl)
+        assert came.verdict is Verdict.FAILED
+        assert came.report
+        assert came.signature.startswith(f"{job.unit}: ")
+        assert not re.search(r"\d", came.signature.removeprefix(job.unit))
+
+
+def test_a_failed_case_can_be_replayed(tmp_path: Path) -> None:
+    rtl = planted(BUGS[KINDS["play"][0]], tmp_path)
+    for job in in_play("play"):
+        came = kinds.run(job, rtl)
+        replay = re.fullmatch(r"make repro CASE=(\S+) RTL=(\S+) WAVES=1", came.replay)
+        assert replay, came.replay
+        assert cli.main(["repro", "--rtl", replay[2], replay[1]]) == cli.FAILED
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong", "says"),
+    [
+        (
+            "lint",
+            "    integer lane;",
+            "    wire [3:0] narrow = addend;\n    integer lane;",
+            "WIDTH",
+        ),
+        ("legality", "(ACC_BITS >= 2 &&", "(ACC_BITS >= 3 &&", "must elaborate, but does not"),
+        ("legality", "(ACC_BITS >= 2 &&", "(ACC_BITS >= 1 &&", "must not elaborate, but does"),
+        ("legality", "(INPUT_BITS >= 1 &&", "(INPUT_BITS >= 0 &&", "is not refused by INPUT_BITS_"),
+    ],
+)
+def test_a_rule_that_is_broken_is_found(
+    kind: str, right: str, wrong: str, says: str, tmp_path: Path
+) -> None:
+    rtl = Path(shutil.copytree(RTL, tmp_path / "rtl"))
+    text = (rtl / "dot.v").read_text()
+    assert text.count(right) == 1
+    (rtl / "dot.v").write_text(text.replace(right, wrong))
+    reports = [kinds.run(job, rtl).report for job in in_play(kind)]
+    assert any(says in told for told in reports), reports
+
+
+def test_what_does_not_build_is_a_failure(tmp_path: Path) -> None:
+    rtl = Path(shutil.copytree(RTL, tmp_path / "rtl"))
+    (rtl / "skid_buffer.v").write_text("module skid_buffer (;\n")
+    for job in in_play("play"):
+        came = kinds.run(job, rtl)
+        assert came.verdict is Verdict.FAILED
+        assert "does not build" in came.report
+
+
+def test_a_check_that_counted_nothing_has_not_passed() -> None:
+    with pytest.raises(ValueError, match="counted nothing"):
+        passed({"results": 0})
+
+
+# What runs again
+
+
+Answer = Callable[[Job], object]
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Let jobs do nothing: they pass, or come to what the test says; what ran is listed."""
+    said: dict[str, object] = {"ran": []}
+
+    def quick(planned: run.Planned) -> object:
+        said["ran"].append(planned.job.name)
+        came = said.get(planned.job.name, passed({"results": 1}))
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    monkeypatch.setattr(run, "_execute", quick)
+    return said
+
+
+def ran(answers: dict[str, object]) -> list[str]:
+    names, answers["ran"] = answers["ran"], []
+    return names
+
+
+def test_only_what_changed_runs_again(tmp_path: Path, answers: dict) -> None:
+    jobs = tiny(tmp_path)
+    first = asked(tmp_path / "results", jobs)
+    assert first.passed
+    assert sorted(ran(answers)) == sorted(job.name for job in jobs)
+    again = asked(tmp_path / "results", jobs)
+    assert again.passed
+    assert ran(answers) == []
+    assert all(each.believed for each in again.outcomes)
+    reasons = {each.reason for each in again.outcomes}
+    assert reasons == {"nothing that it is made of has changed"}
+    asked(tmp_path / "results", jobs, everything=True)
+    assert len(ran(answers)) == len(jobs)
+
+
+def test_an_edit_is_named_as_the_reason(
+    tmp_path: Path, answers: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = tiny(tmp_path)
+    asked(tmp_path / "results", jobs)
+    ran(answers)
+    rtl = edited(tmp_path, "skid_buffer")
+    monkeypatch.setattr(run, "content", lambda job: content(job, rtl))
+    with Store.open(tmp_path / "results") as store:
+        planned = run.plan(question(jobs), store)
+    again = {each.job.unit for each in planned if not each.known}
+    assert again == {"skid_buffer", "mac", "mvau"}
+    assert {each.reason for each in planned if not each.known} == {"rtl/skid_buffer.v"}
+
+
+def test_what_failed_runs_again_and_first(tmp_path: Path, answers: dict) -> None:
+    jobs = tiny(tmp_path)
+    bad = jobs[-1]
+    answers[bad.name] = failed(bad, "it broke 1 thing")
+    first = asked(tmp_path / "results", jobs)
+    assert not first.passed
+    assert [each.job.name for each in first.failures] == [bad.name]
+    ran(answers)
+    assert not asked(tmp_path / "results", jobs).passed
+    assert ran(answers) == [bad.name]
+    asked(tmp_path / "results", jobs, everything=True)
+    assert ran(answers)[0] == bad.name
+    del answers[bad.name]
+    assert asked(tmp_path / "results", jobs).passed
+
+
+def test_a_job_whose_workers_die_is_told_and_the_rest_goes_on(
+    tmp_path: Path, answers: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = tiny(tmp_path)
+
+    def deadly(function: Callable, items: list, *_: object) -> object:
+        yield cluster.Outcome(items[0], cluster.Died(3, "tcp://there:1"), "")
+        yield from here(function, items[1:])
+
+    monkeypatch.setattr(cluster, "outcomes", deadly)
+    regression = asked(tmp_path / "results", jobs)
+    (dead,) = regression.failures
+    assert dead.result.verdict is Verdict.DIED
+    assert "3 workers died while they ran it, the last of them tcp://there:1" in dead.result.report
+    assert len(regression.outcomes) == len(jobs)
+
+
+def test_an_error_is_the_failure_of_its_job(tmp_path: Path, answers: dict) -> None:
+    jobs = tiny(tmp_path)
+    answers[jobs[0].name] = ZeroDivisionError("by nothing")
+    (bad,) = asked(tmp_path / "results", jobs).failures
+    assert bad.result.report == "ZeroDivisionError: by nothing"
+    assert bad.result.replay == f"make regress SUITE=tiny ONLY='{jobs[0].name}'"
+
+
+def test_files_that_change_meanwhile_end_in_one_sentence(tmp_path: Path, answers: dict) -> None:
+    jobs = tiny(tmp_path)
+    answers[jobs[0].name] = ContentError("somebody edits")
+    with pytest.raises(InputError, match=r"^somebody edits$"):
+        asked(tmp_path / "results", jobs)
+    ran(answers)
+    del answers[jobs[0].name]
+    assert asked(tmp_path / "results", jobs).passed
+    assert ran(answers) == [jobs[0].name]  # all others were kept
+
+
+# What is told
+
+
+def regression(*outcomes: object, before: Run | None = None, **others: object) -> Regression:
+    given = {"seed": 0, "tools": {"verilator": "Verilator 5"}, "rtl_hash": "0" * 64}
+    return Regression(
+        suite="tiny", started="2020-01-01T00:00:00+00:00", seconds=3, outcomes=outcomes,
+        before=before, **(given | others),
+    )  # fmt: skip
+
+
+def earlier(*outcomes: object, seed: int = 0) -> Run:
+    """Return a good run that came to these."""
+    results = {
+        each.job.name: Stored(i, "", each.job.name, each.result, {}, "", "")
+        for i, each in enumerate(outcomes)
+    }
+    return Run(1, "tiny", "", "2020-01-01T00:00:00+00:00", "", True, {"seed": seed}, results)
+
+
+def bad(name: str, signature: str, **others: object) -> object:
+    return outcome(name, verdict="failed", signature=signature, report="what is wrong", **others)
+
+
+def test_failures_are_grouped_by_signature_the_largest_first() -> None:
+    told = regression(
+        bad("a", "rare", seconds=1.0), bad("b", "common", seconds=9.0),
+        outcome("c"), bad("d", "common", seconds=2.0),
+    )  # fmt: skip
+    assert [(b.signature, len(b.outcomes)) for b in told.buckets] == [("common", 2), ("rare", 1)]
+    assert told.buckets[0].first.job.name == "d"
+    assert not told.passed
+
+
+def test_nothing_is_no_pass() -> None:
+    assert not regression().passed
+
+
+def test_what_changed_since_the_last_good_run() -> None:
+    then = earlier(
+        outcome("same", counts={"cycles": 10}), outcome("cycles", counts={"cycles": 100}),
+        outcome("slow", seconds=1.0), outcome("gone"), outcome("broke"),
+        outcome("m1", details={"fate": "killed"}), outcome("m2", details={"fate": "killed"}),
+    )  # fmt: skip
+    now = regression(
+        outcome("same", counts={"cycles": 10}), outcome("cycles", counts={"cycles": 103}),
+        outcome("slow", seconds=20.0), outcome("new"), bad("broke", "x"),
+        outcome("m1", details={"fate": "killed"}),
+        outcome("m2", verdict="failed", details={"fate": "survived"}),
+        before=then,
+    )  # fmt: skip
+    changes = now.changes
+    assert changes.broke == ["broke", "m2"]
+    assert changes.new == ["new"]
+    assert changes.gone == ["gone"]
+    assert changes.cycles == [("cycles", 100, 103)]
+    assert changes.seconds == [("slow", 1.0, 20.0)]
+    assert changes.score == (100.0, 50.0)
+    lines = report.change_lines(changes)
+    assert "cycles: cycles: 100 -> 103 (+3.0%)" in lines
+    assert "mutation score: 100.0 % -> 50.0 %" in lines
+    assert regression(outcome("cycles", counts={"cycles": 1}), before=earlier()).changes.new
+
+
+def test_cycles_of_other_seeds_are_not_compared() -> None:
+    then = earlier(outcome("a", counts={"cycles": 1}), seed=7)
+    assert regression(outcome("a", counts={"cycles": 2}), before=then).changes.cycles == []
+
+
+def test_what_is_believed_is_not_compared_with_itself() -> None:
+    then = earlier(outcome("a", seconds=1.0))
+    assert not regression(outcome("a", True, seconds=99.0), before=then).changes.any
+
+
+def test_a_score_of_nothing_but_equivalents_is_whole() -> None:
+    assert Score(0, 0, 3).percent == 100
+    assert Score(3, 1, 5).percent == 75
+
+
+def test_junit_has_every_job_and_every_failure() -> None:
+    died = outcome("d", verdict="died", signature="s", report="worker\x00 gone")
+    told = regression(outcome("a"), bad("b <&>", "sig"), died)
+    root = ElementTree.fromstring(to_junit(told))
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("3", "1", "1")
+    cases = {case.get("name"): case for case in root.iter("testcase")}
+    assert cases.keys() == {"a", "b <&>", "d"}
+    assert cases["a"].find("failure") is None
+    assert "what is wrong" in cases["b <&>"].find("failure").text
+    assert "worker? gone" in cases["d"].find("error").text
+
+
+def test_json_has_everything_that_the_page_has() -> None:
+    then = earlier(outcome("b"))
+    told = report.to_json(regression(outcome("a"), bad("b", "sig"), before=then))
+    assert json.loads(json.dumps(told)) == told
+    assert told["passed"] is False
+    assert [job["verdict"] for job in told["jobs"]] == ["passed", "failed"]
+    assert told["buckets"] == [{"signature": "sig", "jobs": ["b"]}]
+    assert told["changes"]["broke"] == ["b"]
+
+
+def test_the_page_shows_failures_and_believes_no_text() -> None:
+    nasty = bad("<script>alert(1)</script>", "sig<b>")
+    page = to_html(regression(outcome("fine"), replace(nasty)))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "what is wrong" in page
+    assert "There was none of this suite" in page
+    assert "http" not in page.split("</style>")[1]  # it needs nothing but itself
+
+
+def test_the_page_shows_mutants() -> None:
+    survivor = bad("mutant x", "mvau: a mutant survived")
+    details = {"fate": "survived", "by": "", "diff": "-a + b\n+a - b", "evidence": ""}
+    survivor = replace(survivor, result=replace(survivor.result, details=details))
+    page = to_html(regression(survivor, outcome("m", details={**details, "fate": "killed"})))
+    assert "1 killed, 1 survived" in page
+    assert "+a - b" in page
+
+
+def test_how_long_ago() -> None:
+    assert report.ago("2000-01-01T00:00:00+00:00").endswith("days ago")
