@@ -7,7 +7,6 @@ exit status for warnings, so any output of it counts.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from golden.spec import MvauSpec
 from sim.paths import RTL
+from sim.process import run_briefly
 from sim.regress import suites
 from sim.rtl import closure
 from sim.tools import SIMULATORS, Simulator, simulator
@@ -67,7 +67,7 @@ def _verilator(
 ) -> list[str]:
     gate = ["verilator", "--lint-only", "-Wall", "--quiet", "--default-language", "1364-2005"]
     overrides = [f"-G{name}={value}" for name, value in parameters.items()]
-    ran = _run(tool, [*gate, "--top-module", unit, *overrides, *sources])
+    ran = run_briefly([*gate, "--top-module", unit, *overrides, *sources], tool.env())
     lines = [line for line in ran.stderr.splitlines() if line.startswith("%")]
     if ran.returncode != 0 and not lines:
         lines = [ran.stderr.strip() or f"verilator ended with {ran.returncode}"]
@@ -78,7 +78,8 @@ def _icarus(
     tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str], shape: str
 ) -> list[str]:
     overrides = [f"-P{unit}.{name}={value}" for name, value in parameters.items()]
-    ran = _run(tool, ["iverilog", "-g2005", "-Wall", "-tnull", "-s", unit, *overrides, *sources])
+    gate = ["iverilog", "-g2005", "-Wall", "-tnull"]
+    ran = run_briefly([*gate, "-s", unit, *overrides, *sources], tool.env())
     lines = (ran.stdout + ran.stderr).splitlines()
     if ran.returncode != 0 and not lines:
         lines = [f"iverilog ended with {ran.returncode}"]
@@ -86,7 +87,3 @@ def _icarus(
 
 
 _GATES = {"verilator": _verilator, "icarus": _icarus}
-
-
-def _run(tool: Simulator, command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, env=tool.env(), check=False)

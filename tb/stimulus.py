@@ -62,12 +62,13 @@ def adverse_layer(
 
     Row by row, in turn: a sum exactly at the upper end, one past it, exactly at the lower end, one
     past it (as far as MW lanes reach); one past the upper end and home again; lowest weights with
-    lowest inputs; any weights; the same cut to just inside the exact range, and to just outside.
+    lowest inputs; any weights; the same cut to just inside the exact range, and to just outside;
+    twice the sum that, added to itself, becomes its own complement.
     """
     ends = (spec.acc.maximum, spec.acc.maximum + 1, spec.acc.minimum, spec.acc.minimum - 1)
     rows, vectors = [], []
     for row in range(spec.mh):
-        kind = row % 9
+        kind = row % 10
         weights = rng.integers(spec.weights.minimum, spec.weights.maximum + 1, spec.mw)
         vector = rng.integers(spec.inputs.minimum, spec.inputs.maximum + 1, spec.mw)
         if kind < 4:
@@ -80,6 +81,10 @@ def adverse_layer(
         elif kind == 5:
             weights = np.full(spec.mw, spec.weights.minimum)
             vector = np.full(spec.mw, spec.inputs.minimum)
+        elif kind == 9:
+            half = _sum_of(_own_complement(spec.acc_bits), spec, spec.mw // 2)
+            rest = np.zeros(spec.mw % 2, np.int64)
+            weights, vector = (np.concatenate([lanes, lanes, rest]) for lanes in half)
         elif kind > 6:
             weights = _near_the_limit(weights, spec, inside=kind == 7)
         rows.append(weights)
@@ -104,6 +109,16 @@ def adverse_case(
     if edges_only:
         stimuli = tuple(s for s in stimuli if s.family == EDGES)
     return Case(unit, spec, "adverse", weights, stimuli, seed=seed, **others)
+
+
+def _own_complement(bits: int) -> int:
+    """Return v with v + v = ~v modulo 2^bits: no bit of the sum is that of what was added.
+
+    >>> [_own_complement(bits) for bits in (3, 4)]
+    [-3, 5]
+    """
+    word = ((1 << bits + bits % 2) - 1) // 3
+    return word - (1 << bits) if bits % 2 else word
 
 
 def _sum_of(target: int, spec: MvauSpec, lanes: int) -> tuple[IntArray, IntArray]:

@@ -4,6 +4,7 @@ HYPOTHESIS_PROFILE is dev, ci (repeatable) or nightly.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before sim.paths is read: what tests play is not mixed with what the user asked; builds are.
@@ -14,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+from dask_cluster import Running, scheduler
 from hypothesis import settings
 from rtl_suite import missing_simulators
 
@@ -26,3 +28,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.en
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, why in missing_simulators().items():
         terminalreporter.write_line(f"NOT TESTED ON {name.upper()}: {why}", red=True, bold=True)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A Dask scheduler of its own process, without workers yet."""
+    with scheduler(tmp_path) as running:
+        yield running

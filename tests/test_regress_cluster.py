@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from dask_cluster import TESTS, Running, living, soon
 
 from golden.integer import InputError
 from sim import process
@@ -22,10 +20,6 @@ from sim.cache import SimulationError
 from sim.process import run_logged
 from sim.regress import cluster
 from sim.regress.cluster import Died, Outcome, WorkerError, outcomes
-
-TESTS = Path(__file__).parent
-DASK = Path(sys.executable).with_name("dask")
-
 
 # What workers do: they import it from here
 
@@ -70,77 +64,9 @@ def sleeps(folder: str) -> None:
     run_logged(command, Path(folder) / "log", os.environ, Path(folder), 600)
 
 
-# Clusters, and what is left of them
-
-
-def living(group: int) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            line = path.read_text(encoding="utf-8", errors="replace")
-            state, _, its_group = line.rpartition(")")[2].split()[:3]
-            if int(its_group) == group and state != "Z":
-                found.append(line)
-    return found
-
-
-def soon(what: object, within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def said_in(folder: Path) -> str:
     log = folder / "log"
     return log.read_text(encoding="utf-8") if log.exists() else ""
-
-
-@dataclass
-class Running:
-    """A scheduler, and its workers with one thread each, in processes of their own."""
-
-    folder: Path
-    address: str = ""
-    scheduler: subprocess.Popen[bytes] | None = None
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
-        with (self.folder / "dask.log").open("ab") as log:
-            return subprocess.Popen(
-                [DASK, *arguments, "--no-dashboard"], cwd=self.folder, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", **env},
-                start_new_session=True,
-            )  # fmt: skip
-
-    def add_worker(self, *more: str, **env: str) -> subprocess.Popen[bytes]:
-        # Without a nanny: who is dead stays dead.
-        options = ["--no-nanny", "--nthreads", "1", "--local-directory", str(self.folder), *more]
-        self.workers.append(self.start("worker", self.address, *options, **env))
-        return self.workers[-1]
-
-    def end(self) -> None:
-        for one in [*self.workers, self.scheduler]:
-            if one is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(one.pid, signal.SIGKILL)
-                one.wait()
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    running = Running(tmp_path)
-    file = tmp_path / "scheduler.json"
-    running.scheduler = running.start(
-        "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)
-    )
-    try:
-        soon(file.exists)
-        soon(lambda: file.read_text(encoding="utf-8").strip().endswith("}"))
-        running.address = json.loads(file.read_text(encoding="utf-8"))["address"]
-        yield running
-    finally:
-        running.end()
 
 
 def by_number(found: list[Outcome[tuple[str, int], int]]) -> dict[int, object]:

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from dask_cluster import Running
 from regress_suite import SPEC, TINY, written
 
 from sim.paths import CACHE, ROOT
@@ -186,6 +187,26 @@ def test_two_at_once_come_to_the_same(tmp_path: Path) -> None:
     assert len(rows(tmp_path / "both")) == len(suites.suite("tiny", suite).jobs)
     with sqlite3.connect(tmp_path / "both" / store.NAME) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_worker_that_is_killed_costs_nothing(running: Running, tmp_path: Path) -> None:
+    suite, into = written(tmp_path, MANY), tmp_path / "spread"
+    env = {"A2Q_BUILD": str(tmp_path / "build"), "A2Q_CACHE": str(CACHE)}
+    for _ in range(3):
+        running.add_worker(**env)
+    asked = command("--suite", "many", "--suites", str(suite), "--into", str(into))
+    process = subprocess.Popen(
+        [*asked, "--scheduler", running.address], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(lambda: len(rows_or_none(into)) > 2)
+    os.killpg(running.workers[0].pid, signal.SIGKILL)
+    told, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, told + errors
+    jobs = suites.suite("many", suite).jobs
+    assert [(name, verdict) for name, _, verdict in rows(into)] == sorted(
+        (job.name, "passed") for job in jobs
+    )
 
 
 def closed_port() -> int:

@@ -16,7 +16,7 @@ from sim.regress.job import Job, Verdict
 from sim.rtl import closure
 
 LOG = "log.jsonl"
-MOST_CPU_S = 20  # of one hunter in this process; simulations end by their own limits
+MOST_CPU_S = 10  # of one hunter in this process; simulations end by their own limits
 
 
 def hunters(mutated: str, suite: suites.Suite) -> list[Job]:

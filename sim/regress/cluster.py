@@ -299,4 +299,5 @@ def _end(cluster: Any) -> None:
         if nanny.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(nanny.pid, signal.SIGKILL)
-    cluster.close()
+    with contextlib.suppress(TimeoutError):
+        cluster.close(timeout=CONNECT_S)
