@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 # What a tool may take, which is many times what it needs: a loop without an end in somebody's edit
-# would eat all memory of the machine.
+# would eat all memory of the machine. Of data alone: Yosys reserves addresses that it never uses.
 MEMORY_KIB = 4 << 20
-BRIEF_CPU_S = 20
+BRIEF_MEMORY_KIB, BRIEF_CPU_S = 1 << 20, 20
 
 _living: set[int] = set()  # process groups
 _ending = threading.Event()
@@ -25,14 +25,14 @@ _starting = threading.Lock()
 # back when we are no more, kill -9 included, and then the group goes. It is an orphan, so that a
 # command that waits for all of its children does not wait for this one.
 _WITH_US = (
-    f"ulimit -v {MEMORY_KIB}; "
+    f"ulimit -d {MEMORY_KIB}; "
     'exec 3<&0 </dev/null; ( { read -r _ <&3; kill -KILL 0; } >/dev/null 2>&1 & ); exec "$@" 3<&-'
 )
 
 
 def run_briefly(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a tool that ends at once, unless what it reads makes it go round for ever."""
-    limits = f'ulimit -v {MEMORY_KIB}; ulimit -t {BRIEF_CPU_S}; exec "$@"'
+    limits = f'ulimit -d {BRIEF_MEMORY_KIB}; ulimit -t {BRIEF_CPU_S}; exec "$@"'
     return subprocess.run(
         ["/bin/sh", "-c", limits, "sh", *command], capture_output=True, text=True, env=env,
         check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from planted_bugs import BUGS, planted
 from regress_suite import TINY, asked, here, outcome, question, tiny, written
+from rich.console import Console
 
 from golden.integer import InputError
 from sim import cli
@@ -172,9 +174,17 @@ def test_modules_started_by_name_are_there() -> None:
 
 
 def test_what_changed_is_told_by_name() -> None:
-    before = {"rtl": {"a.v": "1", "b.v": "1"}, "files": {"tb/env.py": "1"}, "tools": {"numpy": "2"}}
-    now = {"rtl": {"a.v": "2", "b.v": "1"}, "files": {"tb/env.py": "2"}, "tools": {"numpy": "3"}}
-    assert changed(before, now) == ["rtl/a.v", "tb/env.py", "numpy 2 -> 3"]
+    before = {
+        "rtl": {"a.v": "1", "b.v": "1"},
+        "files": {"tb/env.py": "1"},
+        "tools": {"numpy": "numpy 2"},
+    }
+    now = {
+        "rtl": {"a.v": "2", "b.v": "1"},
+        "files": {"tb/env.py": "2"},
+        "tools": {"numpy": "numpy 3"},
+    }
+    assert changed(before, now) == ["rtl/a.v", "tb/env.py", "numpy 2 -> numpy 3"]
     assert changed(before, before) == []
 
 
@@ -474,6 +484,36 @@ def test_what_is_believed_is_not_compared_with_itself() -> None:
 def test_a_score_of_nothing_but_equivalents_is_whole() -> None:
     assert Score(0, 0, 3).percent == 100
     assert Score(3, 1, 5).percent == 75
+
+
+def test_hunts_tell_which_jobs_noticed() -> None:
+    def mutant(name: str, fate: str, by: str) -> object:
+        return outcome(name, details={"fate": fate, "by": by, "diff": "", "evidence": ""})
+
+    told = regression(
+        outcome("a job"), mutant("m1", "killed", "a job"), mutant("m2", "killed", "long gone"),
+        mutant("m3", "equivalent", "Yosys and z3"),
+    )  # fmt: skip
+    (hunt,) = told.hunts
+    assert (hunt.score, dict(hunt.by)) == (Score(2, 0, 1), {"play": 1, "others": 1})
+    console = Console(width=120, file=io.StringIO(), highlight=False)
+    report.print_regression(told, console)
+    said = " ".join(console.file.getvalue().split())
+    assert "killed by others killed by play mvau 3 0 1 1 1" in said
+    assert "mutants: 2 killed, 0 survived, 1 proved equivalent: 100.0 %" in said
+
+
+def test_the_terminal_shows_failures_first_with_their_replay() -> None:
+    told = regression(
+        outcome("fine"), bad("b", "sig", replay="make repro CASE=x"), before=earlier(outcome("b"))
+    )
+    console = Console(width=120, file=io.StringIO(), highlight=False)
+    report.print_regression(told, console)
+    lines = [line.strip() for line in console.file.getvalue().splitlines() if line.strip()]
+    assert lines[0] == "1 x  sig"
+    assert "replay    make repro CASE=x" in lines[:5]
+    assert "broke: b" in lines
+    assert lines[-1].startswith("FAILED  2 jobs, 2 of them now, 1 failed; 3 s; seed 0")
 
 
 def test_junit_has_every_job_and_every_failure() -> None:

@@ -111,13 +111,16 @@ def _chosen(jobs: Sequence[Job], only: str | None, sim: str | None) -> tuple[lis
 
 def _written(regression: Regression, place: Path) -> list[Path]:
     """Write all reports; return where they are."""
-    place.mkdir(parents=True, exist_ok=True)
     texts = {
         "report.json": json.dumps(report.to_json(regression), indent=2) + "\n",
         "junit.xml": junit.to_junit(regression),
         "page.html": page.to_html(regression),
     }
-    for name, text in texts.items():
-        with whole_file(place / name) as partial:
-            partial.write_text(text, encoding="utf-8")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            with whole_file(place / name) as partial:
+                partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"no reports can be kept in {shown(place)}: {error.strerror}") from None
     return [place / name for name in texts]

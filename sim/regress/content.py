@@ -71,7 +71,7 @@ def changed(before: Content, now: Content) -> list[str]:
             if old.get(what) == new.get(what):
                 continue
             if part == "tools":
-                found.append(f"{what} {old.get(what, 'absent')} -> {new.get(what, 'absent')}")
+                found.append(f"{old.get(what, 'none')} -> {new.get(what, 'none')}")
             else:
                 found.append(f"rtl/{what}" if part == "rtl" else what)
     return found
@@ -83,9 +83,9 @@ def tools(job: Job) -> dict[str, str]:
     tool = simulator("verilator" if engine == "batch" else engine)
     packages = ("numpy", "cocotb") if engine != "batch" else ("numpy",)
     return {
-        "python": platform.python_version(),
         tool.name: tool.version,
-        **{package: version(package) for package in packages},
+        "python": f"Python {platform.python_version()}",
+        **{package: f"{package} {version(package)}" for package in packages},
     }
 
 

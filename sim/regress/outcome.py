@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,6 +78,15 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Hunt:
+    """The mutants of one unit, and which kinds of jobs noticed how many of them."""
+
+    unit: str
+    score: Score
+    by: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Regression:
     """A run of a suite, come to its end."""
 
@@ -116,6 +125,21 @@ class Regression:
     def score(self) -> Score | None:
         """The mutation score; None if no mutant was hunted."""
         return score(outcome.result for outcome in self.outcomes)
+
+    @cached_property
+    def hunts(self) -> list[Hunt]:
+        """What became of the mutants of each unit."""
+        hunters = {each.job.name: each.job.kind for each in self.outcomes}
+        mutants = [each for each in self.outcomes if "fate" in each.result.details]
+        hunts = []
+        for unit in sorted({each.job.unit for each in mutants}):
+            mine = [each.result for each in mutants if each.job.unit == unit]
+            killed = [result for result in mine if result.details["fate"] == "killed"]
+            kinds = Counter(hunters.get(result.details["by"], "others") for result in killed)
+            total = score(mine)
+            assert total is not None
+            hunts.append(Hunt(unit, total, kinds))
+        return hunts
 
     @cached_property
     def changes(self) -> Changes | None:

@@ -15,8 +15,9 @@ from rich.text import Text
 from sim.coverage import Share, UnitCoverage, print_coverage
 from sim.regress.job import Result
 from sim.regress.outcome import Bucket, Changes, Outcome, Regression
-from sim.regress.run import Planned, Question
+from sim.regress.run import Planned, Question, tools
 
+MOST_BUCKETS = 10  # groups of failures that are printed; the page has all
 MOST_NAMES = 3  # of a bucket that are printed; the page has all
 MOST_LINES = 12  # of a report, of a list of changes
 MOST_HOLES = 4  # of a unit
@@ -27,7 +28,10 @@ def print_plan(
     question: Question, planned: Sequence[Planned], without_simulator: int, console: Console
 ) -> None:
     """Say what will run and why, and what was left out and why."""
-    console.print(f"{question.suite}: {len(planned)} jobs; seed {question.seed}")
+    told = "; ".join(tools(planned).values())
+    console.print(
+        f"{question.suite}: {len(planned)} jobs; seed {question.seed}; {told}", soft_wrap=True
+    )
     if without_simulator:
         console.print(f"left out: {without_simulator} jobs on another simulator, as asked for")
     believed = [each for each in planned if each.known]
@@ -48,14 +52,17 @@ def print_plan(
 def print_regression(regression: Regression, console: Console) -> None:
     """Print failures first, then what was done, what changed, and the verdict."""
     console.print()
-    for bucket in regression.buckets:
+    for bucket in regression.buckets[:MOST_BUCKETS]:
         _print_bucket(bucket, console)
+    if (more := len(regression.buckets) - MOST_BUCKETS) > 0:
+        console.print(f"... and {more} more groups of failures: see the page\n")
     console.print(_units(regression))
     if units := per_unit(regression):
         console.print()
         print_coverage(units, console, MOST_HOLES)
-    if regression.score:
-        score = regression.score
+    if score := regression.score:
+        console.print()
+        console.print(_hunts(regression))
         console.print(
             f"\nmutants: {score.killed} killed, {score.survived} survived, {score.equivalent} "
             f"proved equivalent: {score.percent:.1f} % of those that can be noticed"
@@ -157,6 +164,22 @@ def _units(regression: Regression) -> Table:
             unit, f"{len(mine):,}", Text(f"{failed:,}", style="red" if failed else "green"),
             *(f"{sum(each.result.counts.get(count, 0) for each in mine):,}"
               for count in ("results", "partial_sums")),
+        )  # fmt: skip
+    return table
+
+
+def _hunts(regression: Regression) -> Table:
+    kinds = sorted({kind for hunt in regression.hunts for kind in hunt.by})
+    table = Table(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    table.add_column("unit")
+    for heading in ("mutants", "survived", "equivalent", *(f"killed by {kind}" for kind in kinds)):
+        table.add_column(heading, justify="right")
+    for hunt in regression.hunts:
+        score = hunt.score
+        table.add_row(
+            hunt.unit, str(score.killed + score.survived + score.equivalent),
+            Text(str(score.survived), style="red" if score.survived else "green"),
+            str(score.equivalent), *(str(hunt.by.get(kind, 0)) for kind in kinds),
         )  # fmt: skip
     return table
 

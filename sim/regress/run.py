@@ -118,7 +118,7 @@ def regress(
     regression = Regression(
         suite=question.suite,
         seed=question.seed,
-        tools=_tools(planned),
+        tools=tools(planned),
         rtl_hash=hashed,
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - clock,
@@ -148,8 +148,9 @@ def _result(question: Question, job: Job, came: object) -> Result:
     return replace(result, replay=f"{question.again} ONLY='{job.name}'")
 
 
-def _tools(planned: Sequence[Planned]) -> dict[str, str]:
-    tools: dict[str, str] = {}
+def tools(planned: Sequence[Planned]) -> dict[str, str]:
+    """Return the versions of all tools that jobs run on, each with its name."""
+    found: dict[str, str] = {}
     for each in planned:
-        tools |= each.content["tools"]
-    return tools
+        found |= each.content["tools"]
+    return found

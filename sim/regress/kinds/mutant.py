@@ -62,10 +62,8 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
     diff = mutant.diff(source)
     details = {"fate": fate, "by": by, "evidence": evidence, "diff": diff}
     if fate == "survived":
-        report = f"survived: {mutant.says} in line {mutant.line}\n{diff}\n{evidence}"
-        return replace(
-            failed(job, report), details=details, signature=f"{job.unit}: a mutant survived"
-        )
+        report = f"{mutant.says} in line {mutant.line}\n{diff}\n{evidence}"
+        return replace(failed(job, report), details=details, signature=f"survived: {mutant.id}")
     return passed({"hunters": len(hunters)}, details)
 
 
