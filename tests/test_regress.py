@@ -453,7 +453,7 @@ def test_what_changed_since_the_last_good_run() -> None:
     )  # fmt: skip
     now = regression(
         outcome("same", counts={"cycles": 10}), outcome("cycles", counts={"cycles": 103}),
-        outcome("slow", seconds=20.0), outcome("new"), bad("broke", "x"),
+        outcome("slow", seconds=50.0), outcome("new"), bad("broke", "x"),
         outcome("m1", details={"fate": "killed"}),
         outcome("m2", verdict="failed", details={"fate": "survived"}),
         before=then,
@@ -463,7 +463,7 @@ def test_what_changed_since_the_last_good_run() -> None:
     assert changes.new == ["new"]
     assert changes.gone == ["gone"]
     assert changes.cycles == [("cycles", 100, 103)]
-    assert changes.seconds == [("slow", 1.0, 20.0)]
+    assert changes.seconds == [("slow", 1.0, 50.0)]
     assert changes.score == (100.0, 50.0)
     lines = report.change_lines(changes)
     assert "cycles: cycles: 100 -> 103 (+3.0%)" in lines

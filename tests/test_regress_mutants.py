@@ -93,8 +93,10 @@ def test_hunters_are_those_of_units_that_have_the_module_inside() -> None:
     quick = suites.suite("quick")
     units = {each.unit for each in mutant.hunt.hunters("replay_buffer", quick)}
     assert units == {"replay_buffer", "mvau"}
-    first = mutant.hunt.hunters("dot", quick)[0]
+    first, *_, last = mutant.hunt.hunters("dot", quick, is_rule=True)
     assert (first.kind, first.unit) == ("legality", "dot")
+    assert (last.kind, last.unit) == ("legality", "pe")
+    assert mutant.hunt.hunters("dot", quick)[0].kind == "play"
 
 
 def test_a_mutant_depends_on_all_that_its_hunters_are_made_of(tmp_path: Path) -> None:

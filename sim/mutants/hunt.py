@@ -19,10 +19,11 @@ LOG = "log.jsonl"
 MOST_CPU_S = 10  # of one hunter in this process; simulations end by their own limits
 
 
-def hunters(mutated: str, suite: suites.Suite) -> list[Job]:
+def hunters(mutated: str, suite: suites.Suite, is_rule: bool = False) -> list[Job]:
     """Return the jobs that are about units which the mutated module is part of.
 
-    What elaborates is asked of the module itself first, and of others last: it seldom tells more.
+    Where a rule of legality is edited (``is_rule``), what asks that module for it comes first; else
+    it comes last, for it seldom notices.
     """
     concerned = [
         job
@@ -32,7 +33,13 @@ def hunters(mutated: str, suite: suites.Suite) -> list[Job]:
             for module in kinds.kind(job.kind).modules(job)
         )
     ]
-    return sorted(concerned, key=lambda job: job.kind == "legality" and job.unit != mutated)
+
+    def turn(job: Job) -> int:
+        if job.kind != "legality":
+            return 1
+        return 0 if is_rule and job.unit == mutated else 2
+
+    return sorted(concerned, key=turn)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sim.cache import SimulationError
 from sim.mutants import equivalence, hunt
-from sim.mutants.edits import Mutant
+from sim.mutants.edits import Mutant, static_asserts
 from sim.paths import BUILD
 from sim.process import run_logged
 from sim.regress import suites
@@ -44,7 +44,8 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
     source = (rtl / f"{job.unit}.v").read_text(encoding="utf-8")
     scratch = BUILD / "mutants"
     scratch.mkdir(parents=True, exist_ok=True)
-    hunters = _hunters(job)
+    is_rule = static_asserts(mutant.mutated(source)) != static_asserts(source)
+    hunters = _hunters(job, is_rule)
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
         shutil.copytree(rtl, folder / "rtl")
@@ -67,10 +68,10 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
     return passed({"hunters": len(hunters)}, details)
 
 
-def _hunters(job: Job) -> list[Job]:
+def _hunters(job: Job, is_rule: bool = False) -> list[Job]:
     settings = job.settings
     suite = suites.suite(settings["hunters"], Path(settings["file"]), settings["seed"])
-    return hunt.hunters(job.unit, suite)
+    return hunt.hunters(job.unit, suite, is_rule)
 
 
 def _hunted(job: Job, folder: Path, hunters: Sequence[Job]) -> tuple[str, str]:
