@@ -47,6 +47,7 @@ class _Book:
 
     path: Path
     specs: Mapping[str, MvauSpec]
+    covering: frozenset[str]  # specs whose batch jobs count lines and toggles as well
     streams: Mapping[str, Sequence[Mapping[str, Json]]]
     suites: Mapping[str, Mapping[str, Any]]
 
@@ -82,11 +83,13 @@ def _book(path: Path) -> _Book:
     except (OSError, ValueError) as error:
         raise InputError(f"{shown(path)} must be a suites file: {error}") from None
     _require_keys(path, "the file", data, {"specs", "streams", "suites"}, set())
-    named = {}
+    named, covering = {}, set()
     for name, fields in data["specs"].items():
         if not fields.get("why"):
             raise InputError(f"{shown(path)}: spec {name!r} must say why it is there")
-        values = {field: value for field, value in fields.items() if field != "why"}
+        if fields.get("covers_code"):
+            covering.add(name)
+        values = {field: fields[field] for field in fields.keys() - {"why", "covers_code"}}
         try:
             named[name] = MvauSpec.from_json(_SPEC_DEFAULTS | values)
         except InputError as error:
@@ -95,7 +98,7 @@ def _book(path: Path) -> _Book:
         _require_keys(path, f"suite {name}", entry, {"why"}, {"include", "jobs"})
         for unknown in set(entry.get("include", ())) - set(data["suites"]):
             raise InputError(f"{shown(path)}: suite {name} includes {unknown!r}, which is none")
-    return _Book(path, named, data["streams"], data["suites"])
+    return _Book(path, named, frozenset(covering), data["streams"], data["suites"])
 
 
 def _require_keys(
@@ -162,7 +165,7 @@ def _play(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
             f"{unit}, {spec}{more}, {simulator}, seed {own}", "play", unit,
             {
                 "spec": book.specs[spec].to_json(), "simulator": simulator, "plays": plays,
-                "edges_only": edges_only, "seed": seed + own,
+                "edges_only": edges_only, "seed": seed + own, "covers_code": spec in book.covering,
             },
             config["why"],
         )  # fmt: skip

@@ -27,7 +27,8 @@ def data(job: Job) -> list[Path]:
 
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:
-    played = play(cases(job), job.settings["simulator"], rtl, coverage=explain)
+    coverage = explain and job.settings["covers_code"]
+    played = play(cases(job), job.settings["simulator"], rtl, coverage)
     result = judged(job, played, rtl, explain)
     covered = [
         cover(each.case, each.outcome) for each in played if isinstance(each.outcome, batch.Trace)
