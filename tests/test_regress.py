@@ -163,13 +163,12 @@ def test_jobs_depend_on_the_python_that_they_run_and_on_no_other() -> None:
 
 def job_of(kind: str, simulator: str) -> SimpleNamespace:
     job = next(j for j in SMOKE if (j.kind, j.settings.get("simulator")) == (kind, simulator))
-    inside = kinds.kind(kind).INSIDE
-    return SimpleNamespace(job=job, files=imported((f"sim.regress.kinds.{kind}", *inside)))
+    return SimpleNamespace(job=job, files=imported(kinds.python(kind)))
 
 
 def test_modules_started_by_name_are_there() -> None:
     for kind in {job.kind for job in suites.suite("nightly").jobs}:
-        for module in kinds.kind(kind).INSIDE:
+        for module in kinds.python(kind):
             assert ROOT.joinpath(*module.split(".")).with_suffix(".py").is_file(), module
 
 

@@ -28,10 +28,7 @@ def hunters(mutated: str, suite: suites.Suite, is_rule: bool = False) -> list[Jo
     concerned = [
         job
         for job in suite.jobs
-        if any(
-            mutated in (path.stem for path in closure(module))
-            for module in kinds.kind(job.kind).modules(job)
-        )
+        if any(mutated in (path.stem for path in closure(module)) for module in kinds.modules(job))
     ]
 
     def turn(job: Job) -> int:

@@ -30,14 +30,13 @@ class ContentError(InputError):
 
 def content(job: Job, rtl: Path = RTL) -> Content:
     """Return what a job depends on, beyond its own settings."""
-    kind = kinds.kind(job.kind)
-    verilog = {path for module in kind.modules(job) for path in closure(module, rtl)}
-    python = imported((f"{kinds.__name__}.{job.kind}", *kind.INSIDE))
+    verilog = {path for module in kinds.modules(job) for path in closure(module, rtl)}
+    python = imported(kinds.python(job.kind))
     return {
         "rtl": {path.name: _sha256(path) for path in sorted(verilog)},
         "files": {
             path.relative_to(ROOT).as_posix(): _sha256(path)
-            for path in sorted([*python, *kind.data(job)])
+            for path in sorted([*python, *kinds.data(job)])
         },
         "tools": tools(job),
     }

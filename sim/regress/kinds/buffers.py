@@ -13,14 +13,6 @@ from sim.tools import simulator
 INSIDE = ("tb.buffer_tests",)
 
 
-def modules(job: Job) -> list[str]:
-    return [job.unit]
-
-
-def data(job: Job) -> list[Path]:
-    return []
-
-
 def run(job: Job, rtl: Path, explain: bool) -> Result:
     spec, seed = MvauSpec.from_json(job.settings["spec"]), job.settings["seed"]
     parameters = unit_parameters(job.unit, spec)

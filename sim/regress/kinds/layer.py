@@ -13,10 +13,6 @@ from sim.regress.kinds.play import judged, play
 INSIDE = ("tb.mvau_tests",)
 
 
-def modules(job: Job) -> list[str]:
-    return [job.unit]
-
-
 def data(job: Job) -> list[Path]:
     return sorted(LAYERS.glob("*.npz"))
 

@@ -18,8 +18,6 @@ from sim.process import run_briefly
 from sim.regress.job import Job, Result, failed, passed
 from sim.tools import Simulator, simulator
 
-INSIDE: tuple[str, ...] = ()
-
 MOST_SENTENCES = 3
 
 # Around every limit that there is.
@@ -42,14 +40,6 @@ class Probe(NamedTuple):
 
     parameters: dict[str, int]
     asserts: tuple[str, ...]
-
-
-def modules(job: Job) -> list[str]:
-    return [job.unit]
-
-
-def data(job: Job) -> list[Path]:
-    return []
 
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:

@@ -8,16 +8,6 @@ from golden.spec import MvauSpec
 from sim import lint
 from sim.regress.job import Job, Result, failed, passed
 
-INSIDE: tuple[str, ...] = ()
-
-
-def modules(job: Job) -> list[str]:
-    return [job.unit]
-
-
-def data(job: Job) -> list[Path]:
-    return []
-
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:
     shapes = {name: MvauSpec.from_json(spec) for name, spec in job.settings["specs"].items()}

@@ -16,9 +16,8 @@ from sim.mutants import equivalence, hunt
 from sim.mutants.edits import Mutant, static_asserts
 from sim.paths import BUILD
 from sim.process import run_logged
-from sim.regress import suites
+from sim.regress import kinds, suites
 from sim.regress.job import Job, Result, failed, passed
-from sim.regress.kinds import kind
 from sim.runtime import runtime
 from sim.tools import simulator
 
@@ -32,11 +31,7 @@ LIMIT_S = 1200
 
 
 def modules(job: Job) -> list[str]:
-    return sorted({module for each in _hunters(job) for module in kind(each.kind).modules(each)})
-
-
-def data(job: Job) -> list[Path]:
-    return []
+    return sorted({module for each in _hunters(job) for module in kinds.modules(each)})
 
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:

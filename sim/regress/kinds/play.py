@@ -18,14 +18,6 @@ from tb.stimulus import adverse_case
 INSIDE = ("tb.mvau_tests",)
 
 
-def modules(job: Job) -> list[str]:
-    return [job.unit]
-
-
-def data(job: Job) -> list[Path]:
-    return []
-
-
 def run(job: Job, rtl: Path, explain: bool) -> Result:
     coverage = explain and job.settings["covers_code"]
     played = play(cases(job), job.settings["simulator"], rtl, coverage)
