@@ -133,9 +133,12 @@ def ago(moment: str) -> str:
     ['days', 'ago']
     """
     minutes = int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()) // 60
-    if minutes < 120:
-        return f"{minutes} minutes ago"
-    return f"{minutes // 60} hours ago" if minutes < 2880 else f"{minutes // 1440} days ago"
+    count, unit = (minutes, "minute")
+    if minutes >= 2880:
+        count, unit = minutes // 1440, "day"
+    elif minutes >= 120:
+        count, unit = minutes // 60, "hour"
+    return f"{count} {unit}{'s' if count != 1 else ''} ago"
 
 
 def _print_bucket(bucket: Bucket, console: Console) -> None:
