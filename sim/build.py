@@ -64,6 +64,7 @@ def build(
     Errors: SimulationError if the sources do not build.
     """
     sources = closure(top, rtl)
+    texts = contents(sources)
     traced = "" if not waves else "waves.fst" if simulator.writes_fst() else "waves.vcd"
     flags = list(FLAGS[simulator.name])
     if traced == "waves.fst" and simulator.name == "verilator":
@@ -92,11 +93,12 @@ def build(
         log = folder / "build.log"
         if work(job, simulator, folder, log, LIMIT_S) != 0:
             raise SimulationError(f"{top} does not build; the log is {shown(log)}")
+        require_same(sources, texts)
 
     content = {
         "simulator": simulator.version, "cocotb": version("cocotb"), "python": sys.version,
         "top": top, "parameters": dict(parameters), "flags": flags, "waves": traced,
-        "ports": _PUBLIC, "sources": contents(sources),
+        "ports": _PUBLIC, "sources": texts,
     }  # fmt: skip
     return Build(simulator, top, kept(f"{simulator.name}-{top}", content, make), traced)
 
@@ -104,6 +106,12 @@ def build(
 def contents(sources: Sequence[Path]) -> dict[str, str]:
     """Return the text of each file by its name."""
     return {source.name: source.read_text(encoding="utf-8") for source in sources}
+
+
+def require_same(sources: Sequence[Path], texts: Mapping[str, str]) -> None:
+    """SimulationError if a build read other texts than it is kept for: somebody edits them."""
+    if contents(sources) != texts:
+        raise SimulationError("the sources were edited while they were built: try again")
 
 
 def _take_objects(compiled: Path, folder: Path) -> None:

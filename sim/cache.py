@@ -19,6 +19,10 @@ class SimulationError(Exception):
     """A build or a run did not come to a result; the message says why and where its log is."""
 
 
+class CompilerError(SimulationError):
+    """A C++ compiler failed, which says nothing of the Verilog: it is missing, or out of room."""
+
+
 def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
     """Return the folder that ``content`` (JSON) describes; ``make`` fills it if there is none.
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from sim.cache import SimulationError, kept
+from sim.cache import CompilerError, kept
 from sim.paths import shown
 from sim.process import run_logged
 from sim.tools import Simulator
@@ -28,7 +28,7 @@ _HEADERS = "".join(
     f"#include <{name}>\n"
     for name in ("cstdint", "cstdio", "stdexcept", "memory", "string", "tuple", "vector")
 ) + '#include "verilated.h"\n'  # fmt: skip
-_FATAL = Path(__file__).with_name("batch") / "fatal.cpp"
+FATAL = Path(__file__).with_name("batch") / "fatal.cpp"
 _SOURCES = ("verilated", "verilated_vpi", "verilated_threads", "verilated_dpi")
 _TRACERS = {"": (), "waves.vcd": ("verilated_vcd_c",), "waves.fst": ("verilated_fst_c",)}
 
@@ -54,12 +54,12 @@ def runtime(simulator: Simulator, waves: str = "") -> Path:
             for _ in pool.map(lambda job: compile_cpp(job, folder, simulator), jobs):
                 pass
         # Of two functions of the same name the first is taken: vl_fatal is ours.
-        link = ["-shared", "-Wl,-z,muldefs", str(_FATAL), *objects, "-pthread", "-o", LIBRARY]
+        link = ["-shared", "-Wl,-z,muldefs", str(FATAL), *objects, "-pthread", "-o", LIBRARY]
         compile_cpp([*flags, *link], folder, simulator)
 
     content = {
         "simulator": simulator.version, "flags": flags, "sources": sources, "machine": machine(),
-        "made by": [path.read_text(encoding="utf-8") for path in (Path(__file__), _FATAL)],
+        "made by": [path.read_text(encoding="utf-8") for path in (Path(__file__), FATAL)],
     }  # fmt: skip
     return kept("verilator-runtime", content, make)
 
@@ -77,11 +77,11 @@ def compiler_flags(simulator: Simulator, waves: str = "") -> list[str]:
 
 
 def compile_cpp(arguments: Sequence[str], folder: Path, simulator: Simulator) -> None:
-    """Run g++ in ``folder``; SimulationError if it fails."""
+    """Run g++ in ``folder``; CompilerError if it fails."""
     name = Path(arguments[-1]).name
     log = folder / f"{name}.log"
     if run_logged(["g++", *arguments], log, simulator.env(), folder, LIMIT_S) != 0:
-        raise SimulationError(f"{name} does not compile; the log is {shown(log)}")
+        raise CompilerError(f"{name} does not compile; the log is {shown(log)}")
 
 
 @cache

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from golden.integer import InputError
 from sim import cli
+from sim.cache import CompilerError
 from sim.paths import ROOT, RTL
 from sim.regress import cluster, kinds, report, run, suites
 from sim.regress.content import ContentError, changed, content, execute, imported
@@ -89,17 +90,16 @@ def test_a_seed_is_added_to_all_seeds_and_to_no_name() -> None:
         ("[[suites.tiny.jobs]]", 'include = ["big"]\n[[suites.tiny.jobs]]', "'big', which is none"),
         ("[[suites.tiny.jobs]]", 'include = ["tiny"]\n[[suites.tiny.jobs]]', "includes itself"),
         ("seeds = [1, 2]", "seeds = [1, 2, 1]\n[x]\n", "the file must have .* 'x' is unknown"),
-        ("seeds = [1, 2]", "seeds = []", None),
+        ("seeds = [1, 2]", "seeds = []", "a play config of tiny makes no job"),
+        ("[specs.small]", "[specs]\na = 3\n[specs.small]", "must be a suites file: "),
+        ('kind = "play"', 'kind = "layer"', "unknown"),
     ],
 )
 def test_a_suites_file_that_makes_no_sense_is_one_sentence(
-    tmp_path: Path, right: str, wrong: str, says: str | None
+    tmp_path: Path, right: str, wrong: str, says: str
 ) -> None:
     assert right in TINY
     path = written(tmp_path, TINY.replace(right, wrong, 1))
-    if says is None:
-        assert len(suites.suite("tiny", path).jobs) == 3
-        return
     with pytest.raises(InputError, match=says) as error:
         suites.suite("tiny", path)
     assert "\n" not in str(error.value).split("suites file")[0]
@@ -513,6 +513,25 @@ def test_the_terminal_shows_failures_first_with_their_replay() -> None:
     assert "replay    make repro CASE=x" in lines[:5]
     assert "broke: b" in lines
     assert lines[-1].startswith("FAILED  2 jobs, 2 of them now, 1 failed; 3 s; seed 0")
+
+
+def test_text_that_nobody_can_print_is_replaced_and_endless_text_is_cut() -> None:
+    job = Job("a\x01b", "play", "mvau", {})
+    came = failed(job, "\x1b[31mred\x00\n" + "x" * 100_000)
+    assert came.report.startswith("?[31mred?\n")
+    assert came.report.endswith("cut: 100,010 characters in all")
+    assert len(came.report) < 70_000
+    told = regression(replace(outcome(), job=job, result=came))
+    assert ElementTree.fromstring(to_junit(told)).find("testsuite/testcase").get("name") == "a?b"
+
+
+def test_a_compiler_that_fails_is_no_verdict_on_the_rtl(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> object:
+        raise CompilerError("unit.so does not compile")
+
+    monkeypatch.setattr("sim.regress.kinds.lint.run", broken)
+    with pytest.raises(CompilerError):
+        kinds.run(job_of("lint", "icarus").job)
 
 
 def test_junit_has_every_job_and_every_failure() -> None:

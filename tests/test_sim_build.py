@@ -116,6 +116,20 @@ def test_a_file_that_the_unit_does_not_name_is_no_part_of_it(worker: Worker, rtl
     assert len(worker.jobs) == 1
 
 
+def test_sources_that_are_edited_while_they_are_built_are_not_kept(
+    worker: Worker, rtl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = builds.work
+
+    def edits(*arguments: object) -> object:
+        (rtl / "one_flop.v").write_text("// saved in the middle", encoding="utf-8")
+        return quiet(*arguments)
+
+    monkeypatch.setattr(builds, "work", edits)
+    with pytest.raises(SimulationError, match="edited while they were built"):
+        built(rtl)
+
+
 @pytest.mark.parametrize("change", [edit, rename])
 def test_other_sources_are_another_build(
     worker: Worker, rtl: Path, change: Callable[[Path], None]

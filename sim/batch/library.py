@@ -8,12 +8,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from golden.integer import InputError
-from sim.build import FLAGS, contents
+from sim.build import FLAGS, contents, require_same
 from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
 from sim.process import run_logged
 from sim.rtl import closure
-from sim.runtime import HEADER, LIBRARY, LIMIT_S, compile_cpp, compiler_flags, machine, runtime
+from sim.runtime import (
+    FATAL,
+    HEADER,
+    LIBRARY,
+    LIMIT_S,
+    compile_cpp,
+    compiler_flags,
+    machine,
+    runtime,
+)
 from sim.tools import simulator
 
 _PHASES = tuple(f"bool Vunit___024root___eval_phase__{phase}" for phase in ("act", "nba"))
@@ -45,6 +54,8 @@ def library(
     verilator = simulator("verilator")
     flags = [*compiler_flags(verilator), f"-O{level}", "-fvisibility=hidden"]
     extra = COVERAGE if coverage else ()
+    sources = closure(unit, rtl)
+    texts = contents(sources)
 
     def make(folder: Path) -> None:
         model = verilated(unit, parameters, rtl, folder, extra)
@@ -66,11 +77,12 @@ def library(
         compile_cpp([*options, *linked, "-o", "unit.so"], folder, verilator)
         for item in folder.glob("Vunit*"):
             item.unlink()
+        require_same(sources, texts)
 
     content = {
         "simulator": verilator.version, "machine": machine(), "unit": unit,
         "parameters": dict(parameters), "flags": [*FLAGS["verilator"], *extra, *flags],
-        "sources": contents([*closure(unit, rtl), SHIM, Path(__file__)]),
+        "sources": texts, "made by": contents([SHIM, FATAL, Path(__file__)]),
     }  # fmt: skip
     return kept(f"batch-{unit}", content, make) / "unit.so"
 

@@ -104,6 +104,8 @@ def _chosen(jobs: Sequence[Job], only: str | None, sim: str | None) -> tuple[lis
     others = {other for other in SIMULATORS if sim and other != sim}
     kept = [job for job in jobs if job.settings.get("simulator") not in others]
     chosen = [job for job in kept if only is None or only in job.name]
+    if not kept:
+        raise InputError(f"SIM={sim} must leave some jobs, but it leaves none")
     if not chosen:
         raise InputError(f"ONLY must be a part of a job's name, got {only!r}")
     return chosen, len(jobs) - len(kept)

@@ -136,9 +136,9 @@ def _file(module: str) -> Path | None:
 
 def _sha256(path: Path) -> str:
     stat = path.stat()
-    return _hash_of(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return _hash_of(path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
 
 
 @cache
-def _hash_of(path: Path, mtime_ns: int, size: int, inode: int) -> str:
+def _hash_of(path: Path, mtime_ns: int, ctime_ns: int, size: int, inode: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+LONGEST = 1 << 16  # characters of a report that are kept
+_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 Json = Any  # what json.dumps takes
 
 
@@ -64,6 +67,9 @@ def passed(counts: Mapping[str, int], details: Mapping[str, Json] | None = None)
 
 def failed(job: Job, report: str, replay: str = "") -> Result:
     """Return the result of a check that did not hold."""
+    report = _UNPRINTABLE.sub("?", report)
+    if len(report) > LONGEST:
+        report = f"{report[:LONGEST]}\n... cut: {len(report):,} characters in all"
     first = next((line.strip() for line in report.splitlines() if line.strip()), "")
     # Where it failed differs from seed to seed; what failed is what one cause has in common.
     signature = f"{job.unit}: {re.sub(r'[0-9]+', '#', first)}"

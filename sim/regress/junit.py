@@ -31,7 +31,7 @@ def _case(suite: ElementTree.Element, outcome: Outcome) -> None:
     result = outcome.result
     case = ElementTree.SubElement(
         suite, "testcase", classname=f"{outcome.job.kind}.{outcome.job.unit}",
-        name=outcome.job.name, time=f"{0 if outcome.believed else result.seconds:.3f}",
+        name=_clean(outcome.job.name), time=f"{0 if outcome.believed else result.seconds:.3f}",
     )  # fmt: skip
     if not outcome.passed:
         tag = "error" if result.verdict is Verdict.DIED else "failure"
@@ -47,9 +47,13 @@ def _sums(name: str, outcomes: Sequence[Outcome]) -> dict[str, str]:
     failed = sum(each.result.verdict is Verdict.FAILED for each in outcomes)
     seconds = sum(each.result.seconds for each in outcomes if not each.believed)
     return {
-        "name": name, "tests": str(len(outcomes)), "failures": str(failed), "errors": str(died),
-        "skipped": "0", "time": f"{seconds:.3f}",
-    }  # fmt: skip
+        "name": _clean(name),
+        "tests": str(len(outcomes)),
+        "failures": str(failed),
+        "errors": str(died),
+        "skipped": "0",
+        "time": f"{seconds:.3f}",
+    }
 
 
 def _clean(text: str) -> str:

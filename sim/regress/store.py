@@ -414,6 +414,10 @@ def _told(path: Path, damage: bool = False) -> Iterator[None]:
     """Turn what SQLite says into one sentence; with ``damage``, damage into a _DamageError."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of the schema
+        if damage:
+            raise _DamageError(str(error)) from None
+        raise InputError(f"{shown(path)} is damaged: {error}; the next run sets it aside") from None
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
             raise

@@ -79,6 +79,13 @@ def suite(name: str, path: Path = FILE, seed: int = 0) -> Suite:
 @cache
 def _book(path: Path) -> _Book:
     try:
+        return _read(path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{shown(path)} must be a suites file: {error!r}") from None
+
+
+def _read(path: Path) -> _Book:
+    try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{shown(path)} must be a suites file: {error}") from None
@@ -125,7 +132,16 @@ def _jobs(book: _Book, name: str, seed: int, above: tuple[str, ...]) -> Iterator
             raise InputError(f"{shown(book.path)}: a {kind} config of {name} must say why")
         expand, may = _EXPAND[kind]
         _require_keys(book.path, f"a {kind} config of {name}", config, {"kind", "why"}, may)
-        yield from expand(book, config, seed)
+        try:
+            made = list(expand(book, config, seed))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{shown(book.path)}: a {kind} config of {name} lacks something or has it wrong: "
+                f"{error!r}"
+            ) from None
+        if not made:
+            raise InputError(f"{shown(book.path)}: a {kind} config of {name} makes no job")
+        yield from made
 
 
 def _lint(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:

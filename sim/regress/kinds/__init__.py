@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from golden.integer import InputError
-from sim.cache import SimulationError
+from sim.cache import CompilerError, SimulationError
 from sim.paths import RTL
 from sim.regress.job import Job, Result, failed
 
@@ -42,6 +42,8 @@ def run(job: Job, rtl: Path = RTL, explain: bool = True) -> Result:
     started = time.monotonic()
     try:
         result: Result = _kind(job.kind).run(job, rtl, explain)
+    except CompilerError:
+        raise
     except (SimulationError, InputError) as error:  # the latter of RTL that has other parameters
         result = failed(job, str(error))
     return replace(result, seconds=time.monotonic() - started)

@@ -10,7 +10,7 @@ from sim.regress.job import Job, Result, failed, passed
 from sim.run import buffer_tests, play_buffer
 from sim.tools import simulator
 
-INSIDE = ("tb.buffer_tests",)
+INSIDE = ("sim.worker", "tb.buffer_tests")
 
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:

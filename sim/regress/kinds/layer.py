@@ -10,7 +10,7 @@ from sim.paths import LAYERS
 from sim.regress.job import Job, Result, failed
 from sim.regress.kinds.play import judged, play
 
-INSIDE = ("tb.mvau_tests",)
+INSIDE = ("sim.worker", "tb.mvau_tests")
 
 
 def data(job: Job) -> list[Path]:

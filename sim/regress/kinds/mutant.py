@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,12 +23,21 @@ from sim.runtime import runtime
 from sim.tools import simulator
 
 INSIDE = (
-    "sim.mutants.hunt", "sim.mutants.reach",
+    "sim.mutants.hunt", "sim.mutants.reach", "sim.worker",
     *(f"sim.regress.kinds.{name}" for name in ("buffers", "layer", "legality", "lint", "play")),
     "tb.mvau_tests", "tb.buffer_tests",
 )  # fmt: skip
 FIRST = 5  # hunters that try before a proof does; it takes as long as several of them
 LIMIT_S = 1200
+
+# How an edit can end the process that plays it; of any other death it is innocent.
+_OWN_DEATHS = {
+    -signal.SIGPROF: f"it never ended: {hunt.MOST_CPU_S} s of processor time",
+    -signal.SIGSEGV: "it broke the memory",
+    -signal.SIGABRT: "it aborted",
+    -signal.SIGFPE: "it divided by zero",
+    -signal.SIGBUS: "it broke the memory",
+}
 
 
 def modules(job: Job) -> list[str]:
@@ -94,7 +104,7 @@ def _hunted(job: Job, folder: Path, hunters: Sequence[Job]) -> tuple[str, str]:
     told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     if told and "found" in told[-1]:
         return told[-1].get("by", ""), told[-1]["found"]
-    if told and "begins" in told[-1] and status is not None and status < 0:
-        return told[-1]["begins"], f"the process ended by signal {-status}"
+    if told and "begins" in told[-1] and status in _OWN_DEATHS:
+        return told[-1]["begins"], _OWN_DEATHS[status]
     output = (folder / "out.log").read_text(encoding="utf-8", errors="replace")
     raise SimulationError(f"the hunt ended with {status}: {output.strip()[-2000:]}")

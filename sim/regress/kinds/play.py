@@ -15,7 +15,7 @@ from sim.tools import simulator
 from tb.case import Case
 from tb.stimulus import adverse_case
 
-INSIDE = ("tb.mvau_tests",)
+INSIDE = ("sim.worker", "tb.mvau_tests")
 
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:
