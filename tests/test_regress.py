@@ -253,9 +253,13 @@ def test_a_failed_case_can_be_replayed(tmp_path: Path) -> None:
     rtl = planted(BUGS[KINDS["play"][0]], tmp_path)
     for job in in_play("play"):
         came = kinds.run(job, rtl)
-        replay = re.fullmatch(r"make repro CASE=(\S+) RTL=(\S+) WAVES=1", came.replay)
+        replay = re.fullmatch(
+            r"make repro CASE=(\S+) RTL=(\S+) WAVES=1(?: SIM=(icarus))?", came.replay
+        )
         assert replay, came.replay
-        assert cli.main(["repro", "--rtl", replay[2], replay[1]]) == cli.FAILED
+        assert (replay[3] == "icarus") == (job.settings["simulator"] == "icarus")
+        again = ["repro", "--sim", replay[3] or "verilator", "--rtl", replay[2], replay[1]]
+        assert cli.main(again) == cli.FAILED
 
 
 @pytest.mark.parametrize(

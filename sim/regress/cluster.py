@@ -94,6 +94,7 @@ def outcomes(
     attempts = deque(_Attempt(item) for item in items)
     if not attempts:
         return
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told here
     with _running(scheduler) if scheduler is not None else _local(workers, len(attempts)) as client:
         yield from _all(client, scheduler or "this machine", function, attempts)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
+import signal
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +21,8 @@ from sim.regress import kinds
 from sim.regress.job import Job, Result
 from sim.rtl import closure
 from sim.tools import simulator
+
+MOST_CPU_S = 120  # of a job in its worker; what it starts ends by limits of its own
 
 Content = dict[str, dict[str, str]]  # part -> what -> hash or version
 
@@ -48,7 +51,12 @@ def execute(job: Job, key: str, rtl: Path = RTL) -> Result:
     Errors: ContentError if the files here are others, or were edited while it ran.
     """
     _require_same(job, key, rtl, f"on {platform.node()} ")
-    result = kinds.run(job, rtl)
+    # A unit that never ends takes its worker along: as a job whose workers die it is reported.
+    signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S)
+    try:
+        result = kinds.run(job, rtl)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
     _require_same(job, key, rtl, "")
     return result
 

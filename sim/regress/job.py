@@ -72,5 +72,6 @@ def failed(job: Job, report: str, replay: str = "") -> Result:
         report = f"{report[:LONGEST]}\n... cut: {len(report):,} characters in all"
     first = next((line.strip() for line in report.splitlines() if line.strip()), "")
     # Where it failed differs from seed to seed; what failed is what one cause has in common.
-    signature = f"{job.unit}: {re.sub(r'[0-9]+', '#', first)}"
+    cause = first.partition("; the log is ")[0]
+    signature = f"{job.unit}: {re.sub(r'[0-9]+', '#', cause)}"
     return Result(Verdict.FAILED, 0, signature, report or "it failed without a word", replay)
