@@ -6,6 +6,9 @@ import io
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +22,8 @@ from rich.console import Console
 
 from golden.integer import InputError
 from sim import cli
-from sim.cache import CompilerError
+from sim.batch import library
+from sim.cache import CompilerError, SimulationError
 from sim.paths import ROOT, RTL
 from sim.regress import cluster, kinds, report, run, suites
 from sim.regress.content import ContentError, changed, content, execute, imported
@@ -581,3 +585,58 @@ def test_the_page_shows_mutants() -> None:
 
 def test_how_long_ago() -> None:
     assert report.ago("2000-01-01T00:00:00+00:00").endswith("days ago")
+
+
+# What costs more than a result
+
+
+def test_a_unit_that_is_right_but_slow_is_found(tmp_path: Path) -> None:
+    """Half the speed of the skid buffer breaks no rule of the streams, and no result."""
+    rtl = Path(shutil.copytree(RTL, tmp_path / "rtl"))
+    text = (rtl / "skid_buffer.v").read_text()
+    right = "s_axis_tready = ~skid_valid_q;"
+    assert text.count(right) == 1
+    (rtl / "skid_buffer.v").write_text(
+        text.replace(right, "s_axis_tready = ~skid_valid_q & ~out_valid_q;")
+    )
+    (job,) = (job for job in SMOKE if job.name.startswith("mvau, no folds") and "batch" in job.name)
+    came = kinds.run(job, rtl)
+    assert came.verdict is Verdict.FAILED
+    assert re.search(r"took \d+ cycles; at one beat a cycle it is \d+", came.report)
+
+
+ENDLESS = """
+from sim.regress import content, kinds
+from sim.regress.job import Job
+
+def endless(*_):
+    while True:
+        pass
+
+content.MOST_CPU_S = 0.2
+content._require_same = lambda *_: None
+kinds.run = endless
+content.execute(Job("a", "lint", "dot", {}), "")
+"""
+
+
+def test_a_job_that_never_ends_ends_its_worker() -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDLESS], cwd=ROOT, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGPROF
+
+
+def test_a_library_of_sources_that_are_edited_meanwhile_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rtl = Path(shutil.copytree(RTL, tmp_path / "rtl"))
+    (rtl / "pe.v").write_text(f"// {tmp_path}\n{(rtl / 'pe.v').read_text()}")  # built by nobody yet
+    compiled = library.compile_cpp
+
+    def edits(*arguments: object) -> None:
+        compiled(*arguments)
+        (rtl / "pe.v").write_text("// saved in the middle\n")
+
+    monkeypatch.setattr(library, "compile_cpp", edits)
+    spec = suites.specs()["one by one"]
+    with pytest.raises(SimulationError, match="edited while they were built"):
+        library.library("mac", spec.verilog_parameters("mac"), rtl)

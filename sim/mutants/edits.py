@@ -152,7 +152,7 @@ def parse(source: str) -> Phrase:
 @cache
 def _parser() -> tuple[Any, type[Exception], list[Phrase]]:
     """Return pyverilog's parser, its error, and where it leaves its last phrase, the whole file."""
-    from pyverilog.vparser.parser import (  # type: ignore[import-untyped]
+    from pyverilog.vparser.parser import (
         ParseError,
         VerilogParser,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from sim.mutants.gates import Netlist, NotProved, Trace
 

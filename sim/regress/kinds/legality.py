@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from golden.integer import InputError
 from golden.spec import RULES, UNIT_PARAMETERS, MvauSpec
@@ -29,8 +29,10 @@ _PROBES = {
     **dict.fromkeys(("signed_input", "overflow", "observe"), (-1, 0, 1, 2)),
 }
 _OF_A_BUFFER = (-1, 0, 1, 2, 5, 64)
-_BASE = {"mw": 6, "mh": 6, "pe": 1, "simd": 1, "weight_bits": 4, "input_bits": 4, "acc_bits": 12,
-         "signed_input": 0, "overflow": 0, "observe": 1}  # fmt: skip
+_BASE: dict[str, Any] = {
+    "mw": 6, "mh": 6, "pe": 1, "simd": 1, "weight_bits": 4, "input_bits": 4, "acc_bits": 12,
+    "signed_input": 0, "overflow": 0, "observe": 1,
+}  # fmt: skip
 _FOLDS = {"mw": (4, 6, 7), "simd": (1, 2, 3, 4, 6, 7, 12), "mh": (4, 6, 7), "pe": (2, 3, 4, 6, 7)}
 _BUFFER = {"DATA_BITS": 4, "BEATS": 3, "COPIES": 2}
 
@@ -86,13 +88,13 @@ def _of_a_spec(unit: str) -> list[Probe]:
     return list(probes.values())
 
 
-def _broken(spec: dict[str, int]) -> tuple[str, ...]:
+def _broken(spec: dict[str, Any]) -> tuple[str, ...]:
     """Return the static asserts of which one must stop a spec: the rule that Python names first.
 
     Or the one whose division by SIMD=0 is not even a number, which Verilator shows before others.
     """
     try:
-        MvauSpec(**spec)  # type: ignore[arg-type]
+        MvauSpec(**spec)
     except InputError as error:
         first = next(rule for rule in RULES if str(error).startswith(rule.sentence))
         also = ("SIMD_MUST_DIVIDE_MW",) if spec["simd"] == 0 else ()
@@ -102,7 +104,7 @@ def _broken(spec: dict[str, int]) -> tuple[str, ...]:
 
 def _of_a_buffer(unit: str) -> list[Probe]:
     """Return sets of parameters of a stream unit: all that is positive is legal."""
-    spec = MvauSpec(**_BASE)  # type: ignore[arg-type]
+    spec = MvauSpec(**_BASE)
     base = {name: _BUFFER[name] for name in unit_parameters(unit, spec)}
     return [
         Probe(base | {name: value}, () if value >= 1 else (f"{name}_MUST_BE_POSITIVE",))
