@@ -16,9 +16,9 @@ SIGNED_INPUT ?=       ## sweep: 0, 1 or 0,1
 SEED     ?= 1         ## sim, sweep: seed of everything random; regress, mutants: added to all seeds, from 0
 JSON     ?=           ## sim, sweep, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
-SUITE    ?= smoke     ## regress: smoke, full, nightly or mutants; sim/regress/suites.toml has what is in them
+SUITE    ?= smoke     ## regress: quick, smoke, full, nightly or mutants; sim/regress/suites.toml has what is in them
 ALL      ?=           ## regress, mutants: 1 runs also what nothing has changed of
-ONLY     ?=           ## regress, mutants: jobs with this in their name, always
+ONLY     ?=           ## regress, mutants: jobs with this in their name, always; ARGS=--list shows the names
 SCHEDULER ?=          ## regress, mutants: tcp://host:port of a Dask scheduler; without it, all cores here
 CASE     ?=           ## repro: the case.json to play again
 RTL      ?=           ## repro: a folder of Verilog files in place of rtl
@@ -99,7 +99,7 @@ quoted = '$(subst ','\'',$(strip $($1)))'
 option = $(if $(strip $($2)),--$1=$(call quoted,$2))
 given = $(if $(filter-out file,$(origin $2)),--$1=$(call quoted,$2))
 regress = $(call given,sim,SIM) $(call given,seed,SEED) $(call option,only,ONLY) \
-  $(call option,scheduler,SCHEDULER) $(if $(filter-out 0,$(strip $(ALL))),--all) $(ARGS)
+  $(call option,scheduler,SCHEDULER) $(call option,all,ALL) $(ARGS)
 waves = $(if $(filter-out 0,$(strip $(WAVES))),--waves)
 
 # One stamp per set of packages; a set is installed again when pyproject.toml changes.

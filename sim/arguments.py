@@ -5,16 +5,26 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from golden.archive import writable_file, writable_folder
 from golden.integer import InputError, Overflow
 
 FAILED = 1  # the exit status of a check that did not hold
+QUIET_S = 10  # the longest that work shows nothing, where there is no terminal
+_MOST_DOING = 2  # things at work that are named then
+
+
+class Bar(Protocol):
+    """Is told how many things are done, of how many, and which are at work."""
+
+    def __call__(self, done: int, of: int, doing: Sequence[str] = ()) -> None: ...
 
 
 def whole(name: str, text: str, low: int, high: int) -> int:
@@ -54,20 +64,35 @@ def folder(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def bar(things: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many things are done: a bar on a terminal, a plain line for each tenth elsewhere."""
+def bar(things: str) -> Iterator[Bar]:
+    """Show how many things are done, and what is at work, of that the oldest.
+
+    A bar on a terminal; elsewhere a plain line for each tenth, and when QUIET_S have passed.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
+        oldest = TextColumn(
+            "{task.fields[doing]}", markup=False, table_column=Column(no_wrap=True, ratio=1)
+        )
         columns = (TextColumn(things), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(things, total=None)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+        with Progress(*columns, oldest, console=console) as progress:
+            task = progress.add_task(things, total=None, doing="")
+
+            def move(done: int, of: int, doing: Sequence[str] = ()) -> None:
+                progress.update(task, completed=done, total=of, doing=next(iter(doing), ""))
+
+            yield move
         return
     with steps() as step:
+        told, told_at = 0, time.monotonic()
 
-        def tell(done: int, of: int) -> None:
-            if done * 10 // of > (done - 1) * 10 // of:
-                step(f"{done} of {of} {things}")
+        def tell(done: int, of: int, doing: Sequence[str] = ()) -> None:
+            nonlocal told, told_at
+            if done * 10 // of == told * 10 // of and time.monotonic() - told_at < QUIET_S:
+                return
+            told, told_at = done, time.monotonic()
+            at_work = f"; at work: {'; '.join(doing[:_MOST_DOING])}" if doing else ""
+            step(f"{done} of {of} {things}{at_work}")
 
         yield tell
 

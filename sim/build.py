@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
 from sim.process import run_logged
 from sim.rtl import closure
-from sim.runtime import runtime
+from sim.runtime import machine, runtime
 from sim.tools import Simulator
 
 FLAGS: dict[str, list[str]] = {
@@ -33,6 +34,7 @@ FLAGS: dict[str, list[str]] = {
     "icarus": [],
 }
 LIMIT_S = 900
+_COMPLAINT = re.compile(r"^%Error|\.s?vh?:\d+: |\berror\b", re.IGNORECASE)
 _FAR_FUTURE = 4102444800  # 2100-01-01: newer than any makefile
 
 # cocotb's runner asks for every signal, which keeps the simulator from optimising any.
@@ -92,13 +94,13 @@ def build(
         }
         log = folder / "build.log"
         if work(job, simulator, folder, log, LIMIT_S) != 0:
-            raise SimulationError(f"{top} does not build; the log is {shown(log)}")
+            raise does_not_build(top, log)
         require_same(sources, texts)
 
     content = {
         "simulator": simulator.version, "cocotb": version("cocotb"), "python": sys.version,
-        "top": top, "parameters": dict(parameters), "flags": flags, "waves": traced,
-        "ports": _PUBLIC, "sources": texts,
+        "machine": machine(), "top": top, "parameters": dict(parameters), "flags": flags,
+        "waves": traced, "ports": _PUBLIC, "sources": texts,
     }  # fmt: skip
     return Build(simulator, top, kept(f"{simulator.name}-{top}", content, make), traced)
 
@@ -106,6 +108,14 @@ def build(
 def contents(sources: Sequence[Path]) -> dict[str, str]:
     """Return the text of each file by its name."""
     return {source.name: source.read_text(encoding="utf-8") for source in sources}
+
+
+def does_not_build(top: str, log: Path) -> SimulationError:
+    """Return what to raise for sources that do not build, with what the tool said first."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = next((f": {line.strip()}" for line in lines if _COMPLAINT.search(line)), "")
+    said = said.replace(f"{Path.cwd()}/", "")
+    return SimulationError(f"{top} does not build{said}; the log is {shown(log)}")
 
 
 def require_same(sources: Sequence[Path], texts: Mapping[str, str]) -> None:

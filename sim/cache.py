@@ -28,8 +28,8 @@ def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
 
     ``make`` gets a fresh folder, which takes its place when it is whole: what is made must not know
     where it lies. Safe when several processes ask for the same at once: one makes it, the others
-    wait. What was interrupted or damaged is made again; what a SimulationError ended stays, with
-    its log, until somebody asks again.
+    wait. What was interrupted or damaged is made again; of what a SimulationError ended the logs
+    stay, until somebody asks again.
     """
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     folder = CACHE / f"{name}-{key}"
@@ -53,6 +53,11 @@ def kept(name: str, content: object, make: Callable[[Path], None]) -> Path:
                 shutil.rmtree(folder, ignore_errors=True)
                 fresh.rename(folder)
             except SimulationError:
+                for item in fresh.iterdir():
+                    if item.is_dir():
+                        shutil.rmtree(item, ignore_errors=True)
+                    elif item.suffix != ".log":
+                        item.unlink()
                 raise
             except BaseException:
                 shutil.rmtree(fresh, ignore_errors=True)

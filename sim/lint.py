@@ -7,9 +7,9 @@ exit status for warnings, so any output of it counts.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 
 from golden.spec import MvauSpec
@@ -47,10 +47,23 @@ def lint_unit(unit: str, gate: str, shapes: Mapping[str, MvauSpec], rtl: Path = 
     parameters = {name: unit_parameters(unit, spec) for name, spec in shapes.items()}
 
     def findings(name: str) -> list[str]:
-        return _GATES[gate](tool, unit, parameters[name], sources, name)
+        return _GATES[gate](tool, unit, parameters[name], sources)
 
+    at: dict[str, list[str]] = defaultdict(list)  # the shapes of each finding
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(chain.from_iterable(pool.map(findings, parameters)))
+        for name, lines in zip(parameters, pool.map(findings, parameters), strict=True):
+            for line in dict.fromkeys(lines):
+                at[line].append(name)
+    return [f"{unit} ({_few(names)}): {line}" for line, names in at.items()]
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many there are.
+
+    >>> _few(["widest", "narrowest", "no folds"])
+    'widest, and 2 more'
+    """
+    return names[0] + (f", and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def unit_parameters(unit: str, spec: MvauSpec) -> dict[str, int]:
@@ -63,7 +76,7 @@ def unit_parameters(unit: str, spec: MvauSpec) -> dict[str, int]:
 
 
 def _verilator(
-    tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str], shape: str
+    tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str]
 ) -> list[str]:
     gate = ["verilator", "--lint-only", "-Wall", "--quiet", "--default-language", "1364-2005"]
     overrides = [f"-G{name}={value}" for name, value in parameters.items()]
@@ -71,11 +84,11 @@ def _verilator(
     lines = [line for line in ran.stderr.splitlines() if line.startswith("%")]
     if ran.returncode != 0 and not lines:
         lines = [ran.stderr.strip() or f"verilator ended with {ran.returncode}"]
-    return [f"{unit} ({shape}): {line}" for line in lines]
+    return lines
 
 
 def _icarus(
-    tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str], shape: str
+    tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str]
 ) -> list[str]:
     overrides = [f"-P{unit}.{name}={value}" for name, value in parameters.items()]
     gate = ["iverilog", "-g2005", "-Wall", "-tnull"]
@@ -83,7 +96,7 @@ def _icarus(
     lines = (ran.stdout + ran.stderr).splitlines()
     if ran.returncode != 0 and not lines:
         lines = [f"iverilog ended with {ran.returncode}"]
-    return [f"{unit} ({shape}): {line}" for line in lines]
+    return lines
 
 
 _GATES = {"verilator": _verilator, "icarus": _icarus}

@@ -6,14 +6,19 @@ import hashlib
 import re
 from pathlib import Path
 
-from sim.paths import RTL
+from golden.integer import InputError
+from sim.paths import RTL, shown
+
+_READS = re.compile(r"`include\b|\$readmem[bh]\b|\$fopen\b|\$fread\b")
 
 
 def closure(top: str, rtl: Path = RTL) -> list[Path]:
     """Return the files of ``top`` and, in turn, of every module that it names, sorted.
 
     A module's file has its name. A name in the code counts as an instance, which may be one too
-    many and never one too few. Where a file includes others or defines macros, all files count.
+    many and never one too few. Where a file defines macros, all files count.
+
+    Errors: InputError for a file that reads others, of which nobody here would know.
     """
     sources = {path.stem: path for path in sorted(rtl.absolute().glob("*.v"))}
     words = {name: _words(path) for name, path in sources.items()}
@@ -37,5 +42,10 @@ def rtl_hash(rtl: Path = RTL) -> str:
 def _words(path: Path) -> set[str]:
     """Return the identifiers of a file's code; a backtick stands for what may reach other files."""
     code = re.sub(r"//[^\n]*|/\*.*?\*/|\"[^\"\n]*\"", " ", path.read_text("utf-8"), flags=re.DOTALL)
+    if found := _READS.search(code):
+        raise InputError(
+            f"{shown(path)} must not read other files, got {found[0]}: what is built of it is kept "
+            "by the text of Verilog files alone"
+        )
     code = re.sub(r"`default_nettype\b", " ", code)
     return set(re.findall(r"[A-Za-z_]\w*", code)) | set(re.findall("`", code))

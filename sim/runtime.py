@@ -17,7 +17,7 @@ from pathlib import Path
 from sim.cache import CompilerError, kept
 from sim.paths import shown
 from sim.process import run_logged
-from sim.tools import Simulator
+from sim.tools import Simulator, compiler
 
 HEADER = "headers.h"
 LEVELS = (1, 3)  # of g++'s optimiser, with headers precompiled for each
@@ -26,7 +26,7 @@ LIMIT_S = 900
 
 _HEADERS = "".join(
     f"#include <{name}>\n"
-    for name in ("cstdint", "cstdio", "stdexcept", "memory", "string", "tuple", "vector")
+    for name in ("array", "cstdint", "cstdio", "stdexcept", "memory", "string", "tuple", "vector")
 ) + '#include "verilated.h"\n'  # fmt: skip
 FATAL = Path(__file__).with_name("batch") / "fatal.cpp"
 _SOURCES = ("verilated", "verilated_vpi", "verilated_threads", "verilated_dpi")
@@ -86,9 +86,8 @@ def compile_cpp(arguments: Sequence[str], folder: Path, simulator: Simulator) ->
 
 @cache
 def machine() -> str:
-    """Return what -march=native depends on."""
+    """Return what compiled code depends on beside its text: the processor, the compiler."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "") + (
-        platform.machine()
-    )
+    able = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{able} {platform.machine()} {compiler()}"

@@ -78,6 +78,12 @@ def simulator(name: str) -> Simulator:
     return _verilator() if name == "verilator" else _icarus()
 
 
+@cache
+def compiler() -> str:
+    """Return the version line of the C++ compiler."""
+    return _line_of(["g++", "--version"])
+
+
 def verilator_version(text: str) -> tuple[int, int] | None:
     """Return (major, minor) of ``verilator --version``; None if it does not tell.
 

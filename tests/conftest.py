@@ -4,6 +4,7 @@ HYPOTHESIS_PROFILE is dev, ci (repeatable) or nightly.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,9 @@ import pytest
 from dask_cluster import Running, scheduler
 from hypothesis import settings
 from rtl_suite import missing_simulators
+
+# Of what is started in the background shells take Ctrl-C away, and tests send it to their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +28,9 @@ def living(group: int) -> list[str]:
     return found
 
 
-def soon(what: object, within_s: float = 20) -> None:
+def soon(what: Callable[[], object], within_s: float = 20) -> None:
     deadline = time.monotonic() + within_s
-    while not what():  # type: ignore[operator]
+    while not what():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

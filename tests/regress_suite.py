@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sim.regress import cluster, suites
 from sim.regress.job import Job, Result, Verdict
 from sim.regress.outcome import Outcome
-from sim.regress.run import Question, plan, regress
+from sim.regress.run import Question, Watch, plan, regress
 from sim.regress.store import Store
 
 SPEC = """
@@ -28,26 +29,32 @@ signed_input = 1
 calm = [{}]
 reset = [{ reset = 3 }]
 """
-TINY = (
-    SPEC
-    + """
-[suites.tiny]
-why = "as small as it gets"
 
-[[suites.tiny.jobs]]
+
+def text(name: str, simulators: Sequence[str], seeds: Sequence[int]) -> str:
+    """Return a suites file with one suite: rules of three units, and plays of all that play."""
+    return f"""{SPEC}
+[suites.{name}]
+why = "small"
+
+[[suites.{name}.jobs]]
 kind = "legality"
 why = "fast"
-simulators = ["verilator"]
+simulators = {json.dumps(simulators)}
 units = ["skid_buffer", "replay_buffer", "dot"]
 
-[[suites.tiny.jobs]]
+[[suites.{name}.jobs]]
 kind = "play"
 why = "compares results"
 simulators = ["batch"]
 streams = ["calm", "reset"]
-seeds = [1, 2]
+seeds = {json.dumps(seeds)}
 """
-)
+
+
+TINY = text("tiny", ["verilator"], [1, 2])
+# Twenty jobs of half a second each: long enough to be killed in the middle.
+MANY = text("many", ["icarus", "verilator"], [1, 2, 3, 4, 5, 6, 7])
 
 
 def written(folder: Path, text: str = TINY) -> Path:
@@ -57,10 +64,16 @@ def written(folder: Path, text: str = TINY) -> Path:
 
 
 def here(
-    function: Callable[[Any], Any], items: Sequence[Any], *_: Any
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    scheduler: str | None = None,
+    workers: int | None = None,
+    watch: cluster.Watch[Any] | None = None,
 ) -> Generator[Any, None, None]:
     """Stand in for ``cluster.outcomes``: one after the other, in this process."""
     for item in items:
+        if watch:
+            watch.at_work([item])
         try:
             value = function(item)
         except Exception as error:  # noqa: BLE001 - it is the outcome
@@ -76,7 +89,7 @@ def asked(folder: Path, jobs: Sequence[Job], **others: Any) -> Any:
     """Run jobs with their results in ``folder``."""
     with Store.open(folder) as store:
         question_ = question(jobs, **others)
-        return regress(question_, plan(question_, store), store, lambda *_: None)
+        return regress(question_, plan(question_, store), store, Watch())
 
 
 def tiny(folder: Path) -> list[Job]:

@@ -220,6 +220,53 @@ def test_a_unit_that_misbehaves_is_told_from_one_that_is_slow(name: str, tmp_pat
     assert same(batch.load(SPEC).run(WEIGHTS, INPUTS), mvau.run(SPEC, WEIGHTS, INPUTS))
 
 
+ROOM = "wire space;\n    wire room = space & (m_axis_output_tready | ~m_axis_output_tvalid);"
+FOLLOWING = {
+    "mac": ("mac.v", "wire room;", ROOM),
+    "mvau": ("mvau.v", "wire room;", ROOM),
+    "valid": (
+        "skid_buffer.v",
+        "m_axis_tvalid = out_valid_q",
+        "m_axis_tvalid = out_valid_q & m_axis_tready",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_nothing_may_follow_ready_of_the_output(name: str, tmp_path: Path) -> None:
+    """A path through the whole unit, from the next one's ready, is a bug of no result."""
+    file, right, wrong = FOLLOWING[name]
+    rtl = changed(tmp_path, file, right, wrong)
+    unit = "mac" if name == "mac" else "mvau"
+    if wrong is ROOM:
+        text = (rtl / file).read_text()
+        (rtl / file).write_text(text.replace(".s_axis_tready(room)", ".s_axis_tready(space)"))
+    model = batch.load(replace(SPEC, simd=1), unit, rtl)
+    with pytest.raises(SimulationError, match="neither its tvalid nor tready of an input may foll"):
+        model.run(WEIGHTS, INPUTS, stalls={"output": "late-20"})
+
+
+def test_what_was_built_may_be_moved(tmp_path: Path) -> None:
+    """With all that it is linked with, to a folder of another name."""
+    asked = """
+from golden.spec import MvauSpec
+from sim import batch
+spec = MvauSpec(mw=1, mh=2, pe=1, simd=1, weight_bits=4, input_bits=4, acc_bits=8)
+print(batch.load(spec).run([[1], [-1]], [[3]]).out.tolist())
+"""
+
+    def answer(folder: Path) -> str:
+        command, env = [sys.executable, "-c", asked], {**os.environ, "A2Q_CACHE": str(folder)}
+        ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert ran.stdout == "[[3, -3]]\n", ran.stderr
+        return str(sorted(path.stat().st_mtime_ns for path in folder.rglob("*.so")))
+
+    before = answer(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "here").mkdir()
+    assert answer(tmp_path / "there") == before
+
+
 NARROW = """
 module mvau #(
     parameter integer MW = 1, MH = 1, PE = 1, SIMD = 1, WEIGHT_BITS = 1, INPUT_BITS = 1,
@@ -310,7 +357,9 @@ def test_registers_start_from_the_seed(tmp_path: Path) -> None:
 def test_sources_that_do_not_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "CACHE", tmp_path / "sim")
     rtl = changed(tmp_path, "mvau.v", "endmodule", "endmodul")
-    with pytest.raises(SimulationError, match=r"^mvau does not build; the log is ") as caught:
+    with pytest.raises(
+        SimulationError, match=r"^mvau does not build: .*mvau.v:\d+:.*syntax error.*; the log is "
+    ) as caught:
         batch.load(SPEC, rtl=rtl)
     log = Path(str(caught.value).rpartition(" ")[2])
     assert "syntax error" in log.read_text()

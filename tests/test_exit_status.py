@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from perfect import perfect
+from planted_bugs import BUGS, planted
 
 from golden.integer import Format
 from golden.layer import QuantLayer
 from sim import build, check, cli, lint, plan, run
+from sim.regress import suites
 from sim.run import Played
 from sim.tools import Simulator
 from tb.case import Case
+from tb.stimulus import adverse_case
 
 SIMULATOR = Simulator("icarus", "a simulator")
 
@@ -45,8 +48,23 @@ def test_repro(play, status: int, layer: str, tmp_path: Path, monkeypatch, capsy
     case = plan.cases(plan.Question(acc_bits=8), named, None)[0]
     case.save(tmp_path / "case.json")
     monkeypatch.setattr(cli, "play", play)
-    assert cli.main(["repro", str(tmp_path / "case.json")]) == status
+    assert cli.main(["repro", "--sim", "icarus", str(tmp_path / "case.json")]) == status
     assert ("MISMATCH" in capsys.readouterr().out) == bool(status)
+
+
+@pytest.mark.sim
+def test_repro_tries_the_engine_that_starts_from_other_values(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """What only the batch engine shows must not seem mended under cocotb."""
+    rtl = planted(BUGS["overflow bit not sticky"], tmp_path)
+    case = adverse_case("mac", suites.specs()["one lane, folds only"])
+    case.save(tmp_path / "case.json")
+    monkeypatch.setattr(cli, "play", lambda *_, **__: Played(case, tmp_path, ""))
+    asked = ["repro", "--rtl", str(rtl), str(tmp_path / "case.json")]
+    assert cli.main(asked) == cli.FAILED
+    assert "MISMATCH" in capsys.readouterr().out
+    assert cli.main([*asked, "--sim", "icarus"]) == 0
 
 
 @pytest.mark.parametrize(("findings", "status"), [([], 0), (["dot: a finding"], 1)])

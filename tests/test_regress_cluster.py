@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import functools
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,15 @@ def kills(item: tuple[str, int]) -> int:
     if number == 3 or (number == 5 and first):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.05)
+    return number
+
+
+def waits(item: tuple[str, int]) -> int:
+    """Wait until somebody says go."""
+    folder, number = item
+    (Path(folder) / "began").touch()
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.05)
     return number
 
 
@@ -142,6 +153,28 @@ def test_no_process_stays(how: signal.Signals, tmp_path: Path) -> None:
         assert not list(tmp_path.glob("a2q-*"))
 
 
+QUIET = """
+import logging, sys
+sys.path.insert(0, sys.argv[1])
+from test_regress_cluster import square
+from sim.regress.cluster import outcomes
+if __name__ == "__main__":
+    list(outcomes(square, [1], workers=1))
+    print([logging.getLogger(f"{name}.x").isEnabledFor(logging.ERROR) for name in sys.argv[2:]])
+"""
+
+
+def test_dask_says_nothing_of_its_own_even_when_it_ends(tmp_path: Path) -> None:
+    """Its import gives its loggers levels, which it goes back to when its cluster is closed."""
+    (tmp_path / "main.py").write_text(QUIET, encoding="utf-8")
+    command = [sys.executable, tmp_path / "main.py", TESTS, "distributed", "distributed.client"]
+    told = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert (told.stdout, told.stderr) == ("[False, False]\n", "")
+
+
 def test_closing_early_ends_the_workers() -> None:
     coming = outcomes(square, range(10**4), workers=2)
     assert next(coming).value is not None
@@ -162,7 +195,46 @@ def local_workers() -> list[str]:
     return found
 
 
+class Deaths(cluster.Watch[tuple[str, int]]):
+    """Keeps what was at work, and what was tried again."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self.tried_again: list[int] = []
+
+    def at_work(self, items: Sequence[tuple[str, int]]) -> None:
+        self.seen |= {number for _, number in items}
+
+    def again(self, item: tuple[str, int]) -> None:
+        self.tried_again.append(item[1])
+
+
+def test_who_watches_knows_what_is_at_work_and_what_dies(tmp_path: Path) -> None:
+    watch, items = Deaths(), [(str(tmp_path), i) for i in (3, 4, 5, 6)]
+    list(outcomes(kills, items, None, 1, watch))
+    assert watch.seen == {3, 4, 5, 6}
+    assert sorted(watch.tried_again) == [3, 3, 5]  # the third death of 3 is its last
+
+
 # On a running cluster
+
+
+def test_a_worker_that_goes_is_told_of_whoever_tries_again(
+    running: Running, tmp_path: Path
+) -> None:
+    """The scheduler gives what it had at work to another, and says nothing."""
+    worker, watch = running.add_worker(), Deaths()
+    coming = outcomes(waits, [(str(tmp_path), 1)], running.address, None, watch)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        came = pool.submit(next, coming)
+        soon((tmp_path / "began").exists)
+        time.sleep(2.5)  # it has been seen at work
+        os.killpg(worker.pid, signal.SIGKILL)
+        soon(lambda: watch.tried_again)
+        (tmp_path / "go").touch()
+        running.add_worker()
+        assert came.result(timeout=60).value == 1
+    assert watch.tried_again == [1]
 
 
 def test_workers_that_die_and_workers_that_join(running: Running, tmp_path: Path) -> None:
@@ -240,14 +312,16 @@ def test_a_worker_that_can_not_import_the_function(running: Running) -> None:
                 "tcp://host",
                 "tcp://host:0",
                 "tcp://h:99999",
+                "tcp://a..b:1",
             )
         ),
     ],
 )
 def test_no_scheduler(scheduler: str, sentence: str) -> None:
     started = time.monotonic()
-    with pytest.raises(InputError, match=sentence):
-        list(outcomes(square, [1], scheduler))
+    for items in ([1], []) if sentence.startswith("^SCHEDULER") else ([1],):
+        with pytest.raises(InputError, match=sentence):
+            list(outcomes(square, items, scheduler))
     assert time.monotonic() - started < 10
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from regress_suite import SPEC, written
 from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.regress import kinds, suites
-from sim.regress.content import content
+from sim.regress.content import ContentError, content, execute
 from sim.regress.job import Job, Result, Verdict
 from sim.regress.kinds import mutant
 
@@ -87,6 +88,13 @@ def test_a_hunt_that_breaks_is_no_kill(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(mutant.hunt, "LOG", "nowhere/log.jsonl")
     with pytest.raises((SimulationError, FileNotFoundError)):
         mutant.run(one, RTL, explain=True)
+
+
+def test_hunters_that_were_edited_meanwhile_are_not_asked(tmp_path: Path) -> None:
+    one = job(written(tmp_path, SUITE), r"skid_buffer-048-\d+-negate")
+    other = replace(one, settings={**one.settings, "digest": "of another text"})
+    with pytest.raises(ContentError, match="suite hunters was edited since this run was planned"):
+        execute(other, "")
 
 
 def test_hunters_are_those_of_units_that_have_the_module_inside() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -42,15 +44,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def rows(folder: Path, question: str) -> list[tuple]:
-    database = sqlite3.connect(folder / NAME)
-    try:
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as database:
         return database.execute(question).fetchall()
-    finally:
-        database.close()
+
+
+def write(folder: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as database:
+        assert database.execute(change).rowcount != 0
+        database.commit()
 
 
 def aside(folder: Path) -> list[Path]:
-    return sorted(folder.glob("results.damaged-*.sqlite"))
+    return sorted(folder.glob("results.aside-*.sqlite"))
 
 
 # What is kept
@@ -235,13 +240,36 @@ def tree(path: Path) -> None:
     overwrite(path, (root - 1) * 4096, 4096)
 
 
+def column(path: Path) -> None:
+    """Rename a column: the schema is still legal."""
+    replace(path, b"seed INTEGER", b"reed INTEGER")
+
+
+def words(path: Path) -> None:
+    """Make SQLite quote a name that is no text."""
+    replace(path, b"by_key ON results", b"by_key ON resul\xffs")
+
+
+def replace(path: Path, old: bytes, new: bytes) -> None:
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    path.write_bytes(data.replace(old, new))
+
+
 def overwrite(path: Path, start: int, length: int) -> None:
     data = bytearray(path.read_bytes())
     data[start : start + length] = random.Random(3).randbytes(length)
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [truncated, stub, text, no_header, tree])
+def of_the_past(path: Path) -> None:
+    write(path.parent, "DROP TABLE taken")
+    write(path.parent, "PRAGMA user_version = 1")
+
+
+@pytest.mark.parametrize(
+    "damage", [of_the_past, truncated, stub, text, no_header, tree, column, words]
+)
 def test_a_damaged_file_is_set_aside(
     damage: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +289,18 @@ def test_a_damaged_file_is_set_aside(
     with Store.open(tmp_path) as store:
         assert len(store.newest(["key of 1"])) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_set_aside_keeps_its_log(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as other:  # no store: it takes no lock
+        other.execute("SELECT count(*) FROM results").fetchone()
+        column(path)
+        Store.open(tmp_path).close()
+        (kept,) = aside(tmp_path)
+        assert {file.name for file in tmp_path.iterdir()} == {
+            NAME, "results.lock", kept.name, f"{kept.name}-wal", f"{kept.name}-shm"
+        }  # fmt: skip
 
 
 def test_random_bytes_are_never_believed(
@@ -298,12 +338,137 @@ def test_a_damaged_result_does_not_bring_an_older_one_back(tmp_path: Path) -> No
         run = store.begin("smoke", "rtl")
         add(store, run, "a", PASSED)
         add(store, run, "a", FAILED)
-    database = sqlite3.connect(tmp_path / NAME)
-    database.execute("UPDATE results SET verdict = 'passed' WHERE verdict = 'failed'")
-    database.commit()
-    database.close()
+    write(tmp_path, "UPDATE results SET verdict = 'passed' WHERE verdict = 'failed'")
     with Store.open(tmp_path) as store:
         assert store.newest(["key of a"]) == {}
+
+
+def test_nor_does_a_damaged_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(tmp_path) as store:
+        run = store.begin("smoke", "rtl")
+        ids = [add(store, run, name) for name in "bca"]
+        ids.append(add(store, run, "a", FAILED))
+    assert ids == [1, 2, 3, 4]
+    replace(tmp_path / NAME, b"key of a\x04", b"key of a\x02")
+    with Store.open(tmp_path) as store:
+        assert store.newest(["key of a"]) == {}
+    assert "wrong # of entries" in capsys.readouterr().err or aside(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET summary = '{' WHERE id = 3",
+        "UPDATE runs SET started = 'today' WHERE id = 3",
+        "UPDATE runs SET suite = 'smoky' WHERE id = 3",
+        "UPDATE runs SET suite = 'smoke' WHERE id = 4",
+        "UPDATE runs SET passed = 0 WHERE id = 3",
+        "UPDATE runs SET passed = 1 WHERE id = 5",
+        "UPDATE runs SET passed = 1 WHERE id = 6",
+        "UPDATE runs SET checksum = 0 WHERE id = 3",
+        "UPDATE taken SET name = 'c' WHERE run = 3 AND name = 'b'",
+        "UPDATE taken SET name = x'00' WHERE run = 3 AND name = 'b'",
+        "UPDATE taken SET result = 2 WHERE run = 3 AND name = 'b'",
+        "UPDATE taken SET result = 99 WHERE run = 3 AND name = 'b'",
+        "DELETE FROM taken WHERE run = 3 AND name = 'b'",
+        "DELETE FROM taken WHERE run = 3",
+        "UPDATE results SET counts = '{}' WHERE id = 6",
+    ],
+)
+def test_a_damaged_run_is_not_the_last_good_one(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store.open(tmp_path) as store:
+        ends = [("smoke", True), ("full", True), ("smoke", True), ("full", True),
+                ("smoke", False), ("smoke", None)]  # fmt: skip
+        for suite, passed in ends:
+            run = store.begin(suite, "rtl")
+            for name in "ab":
+                add(store, run, name)
+            if passed is not None:
+                store.end(run, passed, {"seed": run})
+        assert run == 6
+        assert good(store) == {"smoke": 3, "full": 4}
+    write(tmp_path, damage)
+    with Store.open(tmp_path) as store:
+        due = {"smoke": 3, "full": 2} if "id = 4" in damage else {"smoke": 1, "full": 4}
+        if "passed = 1" in damage:
+            due = {"smoke": 3, "full": 4}
+        assert good(store) == due
+        assert good(store) == due
+        assert store.newest_of("smoke").keys() >= {"a"}
+    *others, said = capsys.readouterr().err.splitlines()
+    assert said == f"a2q: 1 runs in {tmp_path / NAME} are damaged and do not count"
+    assert len(others) == ("results" in damage)
+
+
+def good(store: Store) -> dict[str, int]:
+    """Return the last good run of each suite; its summary tells its id."""
+    runs = [run for suite in ("smoke", "full") if (run := store.last_good(suite, 99))]
+    assert all(run.id == run.summary["seed"] and run.results.keys() == set("ab") for run in runs)
+    return {run.suite: run.id for run in runs}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE runs SET suite = 'full'", "UPDATE taken SET name = 'b'", "DELETE FROM taken"],
+)
+def test_the_end_of_a_run_does_not_make_damage_right(
+    damage: str, store: Store, tmp_path: Path
+) -> None:
+    run = store.begin("smoke", "rtl")
+    add(store, run, "a")
+    write(tmp_path, damage)
+    store.end(run, True, {})
+    assert store.last_good("full", run + 1) is None
+    found = store.last_good("smoke", run + 1)
+    assert (found and found.results.keys()) == ({"a"} if "runs" in damage else None)
+
+
+@pytest.mark.parametrize("part", ["", "-wal"])
+def test_flipped_bytes_are_never_believed(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the first page, which says what all else is, and of the log that a killed run leaves."""
+    keys, good, place = [], {}, tmp_path / "place"
+    with Store.open(tmp_path / "ended") as store:
+        for _ in range(8):
+            run = store.begin("smoke", "rtl")
+            for name in "abcdef":
+                keys.append(f"{run} {name}")
+                add(store, run, name, key=keys[-1])
+            store.end(run, True, {"run": run})
+            good[run] = store.last_good("smoke", run + 1)
+        right = store.newest(keys)
+        shutil.copytree(tmp_path / "ended", tmp_path / "killed")
+    rng, kept, lost, refused = random.Random(5), 0, 0, []
+    for _ in range(200):
+        shutil.copytree(tmp_path / ("killed" if part else "ended"), place)
+        data = bytearray((place / f"{NAME}{part}").read_bytes())
+        data[rng.randrange(len(data) if part else 4096)] ^= rng.randrange(1, 256)
+        (place / f"{NAME}{part}").write_bytes(data)
+        try:
+            with Store.open(place) as store:
+                found, last = store.newest(keys), store.last_good("smoke", 99)
+                again = store.begin("smoke", "rtl")
+                add(store, again, "a")
+                store.end(again, True, {"run": again})
+                now = store.last_good("smoke", again + 1)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            said = capsys.readouterr().err
+            assert found.items() <= right.items()
+            assert last is None or last == good[last.id]
+            assert now is not None
+            assert now.id == again
+            assert part or (found, last) == (right, good[8]) or "set aside" in said
+            kept += bool(found)
+            lost += found != right
+        shutil.rmtree(place)
+    assert kept > 20
+    assert lost > 20
+    assert all(each.endswith(("got another database", ": move it away")) for each in refused)
 
 
 def test_a_damaged_file_that_others_have_open_stays(
@@ -312,10 +477,21 @@ def test_a_damaged_file_that_others_have_open_stays(
     monkeypatch.setattr("sim.regress.store._REPAIR_S", 0.1)
     with Store.open(tmp_path):
         text(tmp_path / NAME)
-        with pytest.raises(InputError, match=r"is damaged .* and another run has it open: run"):
+        with pytest.raises(InputError, match=r"is damaged .*: a run that has it alone sets it"):
             Store.open(tmp_path)
         assert aside(tmp_path) == []
         text(tmp_path / NAME)
+
+
+def test_a_file_that_others_have_open_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.regress.store._REPAIR_S", 0.1)
+    with Store.open(tmp_path):
+        (tmp_path / NAME).unlink()
+        with pytest.raises(InputError, match=r"is damaged \(removed\)"):
+            Store.open(tmp_path)
+    Store.open(tmp_path).close()
 
 
 def test_an_empty_file_is_a_new_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -337,17 +513,14 @@ def of_another(path: Path) -> None:
 
 def of_the_future(path: Path) -> None:
     Store.open(path.parent).close()
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 2")
-    database.close()
+    write(path.parent, "PRAGMA user_version = 3")
 
 
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (of_another, r"must be a store of results, got another database$"),
-        (of_the_future, r"must be of version 1 or older, got 2: move it away$"),
-        (Path.mkdir, r"^no results can be kept in .*: unable to open database file$"),
+        (of_the_future, r"must be of version 2 or older, got 3: move it away$"),
     ],
 )
 def test_what_is_not_ours_is_left_alone(
@@ -361,6 +534,25 @@ def test_what_is_not_ours_is_left_alone(
     assert str(path) in str(caught.value)
     assert (path.read_bytes() if path.is_file() else b"") == found
     assert aside(tmp_path) == []
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(path.parent):
+        one.bind(path.name)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, bound, loop])
+@pytest.mark.parametrize("name", ["results.lock", NAME, f"{NAME}-wal", f"{NAME}-shm"])
+def test_what_is_no_file(make: Callable[[Path], None], name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(InputError, match=f"^{path} must be a regular file$"):
+        Store.open(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_impossible_folder(tmp_path: Path) -> None:

@@ -23,9 +23,14 @@ THOROUGH = ("signed, saturating, odd tree", "no folds")
 RESETS = (0, 1, 2, 5, 6, 7, 9)  # cycles: before and after the first beats and the first folds
 
 
+MOST_BEATS = 20_000  # of a case with all families; of longer ones the edges are played
+
+
 def cases_of(unit: str, name: str) -> list[Case]:
     """All families on every spec; on two of the mvau, one of the mac, all stalls and resets."""
-    cases = [adverse_case(unit, SPECS[name], edges_only=(unit, name) == ("mac", "shipped"))]
+    whole = adverse_case(unit, SPECS[name])
+    is_long = whole.vector_count * whole.spec.total_fold > MOST_BEATS
+    cases = [adverse_case(unit, SPECS[name], edges_only=True) if is_long else whole]
     if name in THOROUGH[: 2 if unit == "mvau" else 1]:  # a mac knows no folds
         cases += [
             adverse_case(unit, SPECS[name], seed, edges_only=True, stalls=stalls)

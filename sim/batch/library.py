@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from golden.integer import InputError
-from sim.build import FLAGS, contents, require_same
-from sim.cache import SimulationError, kept
-from sim.paths import RTL, shown
+from sim.build import FLAGS, contents, does_not_build, require_same
+from sim.cache import kept
+from sim.paths import RTL
 from sim.process import run_logged
 from sim.rtl import closure
 from sim.runtime import (
@@ -72,7 +72,13 @@ def library(
             *(f'#include "{path.name}"' for path in model),
         ]
         (folder / "unit.cc").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        linked = ["-shared", "unit.cc", str(common / LIBRARY), f"-Wl,-rpath,{common}"]
+        linked = [
+            "-shared",
+            "unit.cc",
+            f"-L{common}",
+            f"-l:{LIBRARY}",
+            f"-Wl,-rpath,$ORIGIN/../{common.name}",
+        ]
         options = [*flags, f"-I{common / f'O{level}'}", "-I."]
         compile_cpp([*options, *linked, "-o", "unit.so"], folder, verilator)
         for item in folder.glob("Vunit*"):
@@ -107,7 +113,7 @@ def verilated(
     ]  # fmt: skip
     log = folder / "verilate.log"
     if run_logged(command, log, verilator.env(), folder, LIMIT_S) != 0:
-        raise SimulationError(f"{unit} does not build; the log is {shown(log)}")
+        raise does_not_build(unit, log)
     return sorted(folder.glob("*.cpp"))
 
 

@@ -26,6 +26,7 @@ _INPUT, _WEIGHT = range(2)  # the sources
 MOST_CYCLES = 1 << 26  # of which each has a place in the stalls
 _Play = Callable[[Any, int, int, int], None]
 LINGER = 16  # cycles in which a beat too many would still show
+TRIES = 64  # cycles of a waiting output in which it is tried what follows its ready
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ class _Batch(ctypes.Structure):
     _fields_ = [
         ("sources", ctypes.POINTER(_Source)),
         ("sinks", ctypes.POINTER(_Sink)),
-        *((name, ctypes.c_int64) for name in ("offers", "budget", "linger", "cut")),
+        *((name, ctypes.c_int64) for name in ("offers", "budget", "linger", "cut", "tries")),
         *((name, ctypes.c_int64) for name in ("cycles", "fault")),
         ("message", ctypes.c_char * 256),
     ]
@@ -140,6 +141,7 @@ _FAULTS = (
     "m_axis_output: a beat must hold until it is taken, but it changed",
     "m_axis_output: a beat came after the last one that is due",
     "m_axis_output: a beat came before the operands that it is made of",
+    "m_axis_output: neither its tvalid nor tready of an input may follow its tready",
     "the unit called $finish",
     "{message}",
 )
@@ -177,7 +179,7 @@ class _Part:
         # What is on offer while the unit is reset, one bit a stream, differs with the seed.
         offers = (3 * case.seed + (cut is not None)) % 8
         self.batch = _Batch(
-            self.sources, ctypes.pointer(self.sink), offers, budget, LINGER, cut is not None
+            self.sources, ctypes.pointer(self.sink), offers, budget, LINGER, cut is not None, TRIES
         )
 
     @property

@@ -45,11 +45,18 @@ def judge(model: Model, case: Case) -> Played:
         trace = model.run(case)
         outcome, cycles = trace, trace.cycles
         scoreboard.compare_all(trace)
+        due = case.vector_count * case.spec.total_fold + 1  # a beat a cycle, and the last result
+        if _is_calm(case) and cycles != due:
+            scoreboard.faults.append(f"at one beat a cycle it takes {due} cycles, got {cycles}")
     except SimulationError as fault:
         scoreboard.faults.append(str(fault))
     folder = BUILD / "failures" / f"{case.id}-batch"
     tallies = tuple(scoreboard.tallies.values())
     return Played(case, folder, scoreboard.report, tallies, outcome, cycles)
+
+
+def _is_calm(case: Case) -> bool:
+    return case.reset_after is None and set(case.stalls.values()) == {"never"}
 
 
 def smallest(case: Case, rtl: Path = RTL) -> Case:

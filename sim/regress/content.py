@@ -20,9 +20,11 @@ from sim.paths import ROOT, RTL
 from sim.regress import kinds
 from sim.regress.job import Job, Result
 from sim.rtl import closure
-from sim.tools import simulator
+from sim.tools import compiler, simulator
 
 MOST_CPU_S = 120  # of a job in its worker; what it starts ends by limits of its own
+
+_COCOTB = ("cocotb", "cocotbext-axi")
 
 Content = dict[str, dict[str, str]]  # part -> what -> hash or version
 
@@ -86,11 +88,12 @@ def changed(before: Content, now: Content) -> list[str]:
 
 def tools(job: Job) -> dict[str, str]:
     """Return the versions of all that a job runs on."""
-    engine = job.settings.get("simulator", "batch")
-    tool = simulator("verilator" if engine == "batch" else engine)
-    packages = ("numpy", "cocotb") if engine != "batch" else ("numpy",)
+    engines = kinds.engines(job)
+    used = sorted({"verilator" if engine == "batch" else engine for engine in engines})
+    packages = ["numpy", *(_COCOTB if set(engines) - {"batch"} else ()), *kinds.packages(job.kind)]
     return {
-        tool.name: tool.version,
+        **{name: simulator(name).version for name in used},
+        **({"g++": compiler()} if "verilator" in used else {}),
         "python": f"Python {platform.python_version()}",
         **{package: f"{package} {version(package)}" for package in packages},
     }

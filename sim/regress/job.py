@@ -12,6 +12,8 @@ from typing import Any
 
 LONGEST = 1 << 16  # characters of a report that are kept
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# A Verilog file and what is wrong with it, as Verilator and as Icarus say it.
+_OF_A_TOOL = re.compile(r"\b(\w+\.v):\d+(?::\d+)?: (.+)")
 
 Json = Any  # what json.dumps takes
 
@@ -70,8 +72,20 @@ def failed(job: Job, report: str, replay: str = "") -> Result:
     report = _UNPRINTABLE.sub("?", report)
     if len(report) > LONGEST:
         report = f"{report[:LONGEST]}\n... cut: {len(report):,} characters in all"
-    first = next((line.strip() for line in report.splitlines() if line.strip()), "")
-    # Where it failed differs from seed to seed; what failed is what one cause has in common.
-    cause = first.partition("; the log is ")[0]
-    signature = f"{job.unit}: {re.sub(r'[0-9]+', '#', cause)}"
-    return Result(Verdict.FAILED, 0, signature, report or "it failed without a word", replay)
+    return Result(
+        Verdict.FAILED, 0, _signature(job, report), report or "it failed without a word", replay
+    )
+
+
+def _signature(job: Job, report: str) -> str:
+    """Return what failures of one cause have in common: not seeds, cycles or values.
+
+    Of what a tool says of a Verilog file that is this alone, whatever unit it is a part of.
+    """
+    if said := _OF_A_TOOL.search(report):
+        cause = f"{said[1]}: {said[2]}"
+    else:
+        first = next((line.strip() for line in report.splitlines() if line.strip()), "")
+        cause = f"{job.unit}: {first}"
+    cause = cause.partition("; the log is ")[0]
+    return re.sub(r"[0-9]+", "#", re.sub(r"\b[01xXzZ]*[xXzZ][01xXzZ]*\b", "x", cause))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sim.regress.job import Verdict
 from sim.regress.outcome import Outcome, Regression
+from sim.regress.report import many, unseen_line
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
 
@@ -19,6 +20,8 @@ def to_junit(run: Regression) -> str:
     for outcome in run.outcomes:
         kinds[outcome.job.kind].append(outcome)
     root = ElementTree.Element("testsuites", _sums(f"a2q regress {run.suite}", run.outcomes))
+    if run.covers:
+        _coverage(root, run)
     for kind, outcomes in sorted(kinds.items()):
         suite = ElementTree.SubElement(root, "testsuite", _sums(kind, outcomes))
         for outcome in outcomes:
@@ -39,7 +42,27 @@ def _case(suite: ElementTree.Element, outcome: Outcome) -> None:
         problem.text = _clean(f"{result.report}\n\nreplay: {result.replay}")
     out = ElementTree.SubElement(case, "system-out")
     counts = ", ".join(f"{name} {count}" for name, count in result.counts.items())
-    out.text = _clean(f"{outcome.reason}\n{counts}")
+    out.text = _clean(f"{outcome.job.why}\n{outcome.reason}\n{counts}")
+
+
+def _coverage(root: ElementTree.Element, run: Regression) -> None:
+    """Add a test case of its own: that every functional bin is hit."""
+    sums = {
+        "tests": 1, "failures": bool(run.uncovered), "errors": 0, "skipped": bool(run.unseen)
+    }  # fmt: skip
+    for name, more in sums.items():
+        root.set(name, str(int(root.get(name, "0")) + more))
+    attributes = {"name": "coverage", **{name: str(int(more)) for name, more in sums.items()}}
+    suite = ElementTree.SubElement(root, "testsuite", attributes, time="0.000")
+    case = ElementTree.SubElement(
+        suite, "testcase", classname="coverage", name="every functional bin is hit", time="0.000"
+    )
+    if run.uncovered:
+        message = f"{many(len(run.uncovered), 'functional bin')} not covered"
+        problem = ElementTree.SubElement(case, "failure", message=message)
+        problem.text = _clean("\n".join(f"not covered: {name}" for name in run.uncovered))
+    elif run.unseen:
+        ElementTree.SubElement(case, "skipped", message=unseen_line(run))
 
 
 def _sums(name: str, outcomes: Sequence[Outcome]) -> dict[str, str]:

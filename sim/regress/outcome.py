@@ -11,8 +11,7 @@ from sim.coverage import Coverage
 from sim.regress.job import Job, Result, Verdict
 from sim.regress.store import Run
 
-MUTANT = "mutant"  # the kind whose results are a score, not verdicts on the RTL
-_SLOWER = (3, 20)  # times and seconds: less is noise of the machine, or a build that was kept
+_SLOWER = (2, 20)  # times and seconds: less is noise of the machine
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Changes:
     new: Sequence[str]  # jobs that it did not have
     gone: Sequence[str]  # jobs that it had
     cycles: Sequence[tuple[str, int, int]]  # job, before, now
-    seconds: Sequence[tuple[str, float, float]]  # of jobs that take much longer, or much shorter
+    seconds: tuple[float, float] | None  # of all that ran and passed, if it is much different
     uncovered: Sequence[str]  # bins and points that it covered and this one does not
     score: tuple[float, float] | None  # of the mutants, where it changed
 
@@ -98,6 +97,7 @@ class Regression:
     seconds: float
     outcomes: tuple[Outcome, ...]
     before: Run | None  # the last good run
+    covers: bool = False  # every functional bin must be hit
 
     @property
     def failures(self) -> list[Outcome]:
@@ -105,7 +105,7 @@ class Regression:
 
     @property
     def passed(self) -> bool:
-        return bool(self.outcomes) and not self.failures
+        return bool(self.outcomes) and not self.failures and not self.uncovered
 
     @cached_property
     def buckets(self) -> list[Bucket]:
@@ -118,8 +118,28 @@ class Regression:
 
     @cached_property
     def coverage(self) -> Coverage | None:
-        """What all jobs together covered; None if none of them looked."""
+        """What all jobs together covered; None if none of them looked, or none that did passed."""
         return merged(outcome.result for outcome in self.outcomes)
+
+    @cached_property
+    def unseen(self) -> list[Outcome]:
+        """The failures whose jobs look at coverage: what they covered, nobody knows."""
+        return [
+            outcome
+            for outcome in self.failures
+            if (outcome.job.kind, outcome.job.settings.get("simulator")) == ("play", "batch")
+        ]
+
+    @cached_property
+    def uncovered(self) -> list[str]:
+        """What must be hit and was not; nothing where jobs that look at it failed."""
+        if not self.covers or self.unseen:
+            return []
+        if self.coverage is None:
+            return ["all bins: no job looks at them"]
+        return [
+            f"{unit.unit}: {name}" for unit in self.coverage.per_unit() for name in unit.missed_bins
+        ]
 
     @cached_property
     def score(self) -> Score | None:
@@ -150,6 +170,8 @@ class Regression:
         now = {outcome.job.name: outcome for outcome in self.outcomes}
         both = [(name, then[name], now[name]) for name in now if name in then]
         ran = [(name, old, new.result) for name, old, new in both if not new.believed]
+        passed = [(old, new) for _, old, new in ran if new.verdict is Verdict.PASSED]
+        spent = sum(old.seconds for old, _ in passed), sum(new.seconds for _, new in passed)
         return Changes(
             since=self.before.started,
             broke=[name for name, _, new in both if not new.passed],
@@ -162,12 +184,8 @@ class Regression:
                 and old.counts["cycles"] != new.counts["cycles"]
                 and self.before.summary["seed"] == self.seed  # it decides when streams stand
             ],
-            seconds=[
-                (name, old.seconds, new.seconds)
-                for name, old, new in ran
-                if _differ(old.seconds, new.seconds)
-            ],
-            uncovered=lost(merged(then.values()), self.coverage),
+            seconds=spent if _differ(*spent) else None,
+            uncovered=[] if self.unseen else lost(merged(then.values()), self.coverage),
             score=_changed(score(then.values()), self.score),
         )
 
@@ -217,4 +235,4 @@ def _changed(before: Score | None, now: Score | None) -> tuple[float, float] | N
 def _differ(before: float, now: float) -> bool:
     times, seconds = _SLOWER
     fast, slow = sorted((before, now))
-    return slow > times * fast and slow - fast > seconds
+    return slow >= times * fast and slow - fast >= seconds

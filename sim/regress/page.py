@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sim.coverage import Share
 from sim.regress.outcome import Regression
-from sim.regress.report import ago, change_lines, per_unit
+from sim.regress.report import ago, change_lines, counted, many, per_unit, unseen_line
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -18,15 +18,17 @@ def to_html(regression: Regression) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["percent"] = _percent
+    environment.filters |= {"percent": _percent, "many": many}
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     changes = regression.changes
     mutants = [each for each in regression.outcomes if "fate" in each.result.details]
     return template.render(
         run=regression,
         since=ago(changes.since) if changes else None,
-        changes=change_lines(changes) if changes else [],
+        changes=change_lines(regression),
         units=per_unit(regression),
+        unseen=unseen_line(regression),
+        counted=counted,
         mutants=[(each, each.result.details) for each in mutants],
         jobs=sorted(regression.outcomes, key=lambda each: (each.passed, each.job.name)),
         ran=sum(not each.believed for each in regression.outcomes),

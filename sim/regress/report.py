@@ -22,6 +22,17 @@ MOST_NAMES = 3  # of a bucket that are printed; the page has all
 MOST_LINES = 12  # of a report, of a list of changes
 MOST_HOLES = 4  # of a unit
 MOST_REASONS = 6
+_OF_PLAYS = {"cases", "results", "partial_sums", "overflows", "cycles"}
+_OF_MUTANTS = {"hunters"}
+
+
+def many(number: int, thing: str) -> str:
+    """Return so many of a thing in words.
+
+    >>> many(1, "job"), many(1200, "job")
+    ('1 job', '1,200 jobs')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def print_plan(
@@ -30,35 +41,43 @@ def print_plan(
     """Say what will run and why, and what was left out and why."""
     told = "; ".join(tools(planned).values())
     console.print(
-        f"{question.suite}: {len(planned)} jobs; seed {question.seed}; {told}", soft_wrap=True
+        f"{question.suite}: {many(len(planned), 'job')}; seed {question.seed}; {told}",
+        soft_wrap=True,
     )
     if without_simulator:
-        console.print(f"left out: {without_simulator} jobs on another simulator, as asked for")
+        left_out = many(without_simulator, "job")
+        console.print(f"left out: {left_out} on another simulator, as asked for")
     believed = [each for each in planned if each.known]
     if believed:
         units = ", ".join(sorted({each.job.unit for each in believed}))
         console.print(
-            f"left out: {len(believed)} jobs of {units}: "
+            f"left out: {many(len(believed), 'job')} of {units}: "
             "they passed, and nothing that they are made of has changed",
             soft_wrap=True,
         )
     reasons = Counter(each.reason for each in planned if not each.known)
     for reason, count in reasons.most_common(MOST_REASONS):
-        console.print(f"to run: {count} jobs: {reason}", soft_wrap=True)
+        console.print(f"to run: {many(count, 'job')}: {reason}", soft_wrap=True)
     if (more := sum(reasons.values()) - sum(n for _, n in reasons.most_common(MOST_REASONS))) > 0:
-        console.print(f"to run: {more} jobs more, for other reasons")
+        console.print(f"to run: {many(more, 'job')} for other reasons")
 
 
 def print_regression(regression: Regression, console: Console) -> None:
     """Print failures first, then what was done, what changed, and the verdict."""
     console.print()
+    if regression.uncovered:
+        _print_uncovered(regression.uncovered, console)
     for bucket in regression.buckets[:MOST_BUCKETS]:
         _print_bucket(bucket, console)
     if (more := len(regression.buckets) - MOST_BUCKETS) > 0:
-        console.print(f"... and {more} more groups of failures: see the page\n")
+        console.print(f"... and {many(more, 'more group')} of failures: see the page\n")
     console.print(_units(regression))
-    if units := per_unit(regression):
+    units, unseen = per_unit(regression), unseen_line(regression)
+    if units or unseen:
         console.print()
+    if unseen:
+        console.print(unseen)
+    if units:
         print_coverage(units, console, MOST_HOLES)
     if score := regression.score:
         console.print()
@@ -72,8 +91,10 @@ def print_regression(regression: Regression, console: Console) -> None:
     ran = sum(not each.believed for each in regression.outcomes)
     word, style = ("PASSED", "bold green") if regression.passed else ("FAILED", "bold red")
     failed = f", {len(regression.failures)} failed" if regression.failures else ""
+    missed = many(len(regression.uncovered), "bin")
+    uncovered = f"; {missed} not covered" if regression.uncovered else ""
     told = (
-        f"  {len(regression.outcomes)} jobs, {ran} of them now{failed}; "
+        f"  {many(len(regression.outcomes), 'job')}, {ran} of them now{failed}{uncovered}; "
         f"{regression.seconds:.0f} s; seed {regression.seed}"
     )
     console.print(Text.assemble((word, style), told))
@@ -96,6 +117,9 @@ def to_json(regression: Regression) -> dict[str, Any]:
         ],
         "changes": changes and _changes_json(changes),
         "coverage": {unit.unit: _coverage_json(unit) for unit in per_unit(regression)},
+        "coverage_without": [each.job.name for each in regression.unseen],
+        "must_cover_all_bins": regression.covers,
+        "not_covered": regression.uncovered,
         "mutants": regression.score
         and {
             "killed": regression.score.killed,
@@ -107,22 +131,42 @@ def to_json(regression: Regression) -> dict[str, Any]:
 
 
 def per_unit(regression: Regression) -> list[UnitCoverage]:
-    """Return the coverage of each unit; nothing if no job looked."""
+    """Return the coverage of each unit; nothing if no job that looks at it passed."""
     return regression.coverage.per_unit() if regression.coverage else []
 
 
-def change_lines(changes: Changes) -> list[str]:
-    """Return what changed since the last good run, a line each, the worst first."""
+def unseen_line(regression: Regression) -> str:
+    """Say what the coverage lacks for failures; empty if nothing."""
+    if not regression.unseen:
+        return ""
+    if regression.coverage is None:
+        return "no coverage: no job that looks at it passed"
+    failed = many(len(regression.unseen), "job")
+    return f"{failed} that would look at coverage failed: this is what the others covered"
+
+
+def change_lines(regression: Regression) -> list[str]:
+    """Return what changed since the last good run, the worst first; what broke in its groups."""
+    changes = regression.changes
+    if changes is None:
+        return []
+    broke = set(changes.broke)
+    groups = [
+        (sum(each.job.name in broke for each in bucket.outcomes), bucket.signature)
+        for bucket in regression.buckets
+    ]
     return [
-        *(f"broke: {name}" for name in changes.broke),
-        *(f"not covered any more: {what}" for what in changes.uncovered),
+        *(f"broke: {many(count, 'job')}: {signature}" for count, signature in groups if count),
+        *(f"not covered any more: {what}"
+          for what in changes.uncovered if what not in regression.uncovered),
         *([f"mutation score: {changes.score[0]:.1f} % -> {changes.score[1]:.1f} %"]
           if changes.score else []),
         *(f"cycles: {name}: {before:,} -> {now:,} ({now / before - 1:+.1%})"
           for name, before, now in changes.cycles),
-        *(f"time: {name}: {before:.1f} s -> {now:.1f} s" for name, before, now in changes.seconds),
-        *(f"new: {name}" for name in changes.new),
-        *(f"gone: {name}" for name in changes.gone),
+        *(["time of what ran and passed, builds and all: "
+           f"{changes.seconds[0]:.0f} s -> {changes.seconds[1]:.0f} s"] if changes.seconds else []),
+        *(f"{word}: {many(len(names), 'job')}: {_first(names)}"
+          for word, names in (("new", changes.new), ("gone", changes.gone)) if names),
     ]  # fmt: skip
 
 
@@ -138,37 +182,55 @@ def ago(moment: str) -> str:
         count, unit = minutes // 1440, "day"
     elif minutes >= 120:
         count, unit = minutes // 60, "hour"
-    return f"{count} {unit}{'s' if count != 1 else ''} ago"
+    return f"{many(count, unit)} ago"
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return "; ".join(names[:MOST_NAMES]) + more
+
+
+def _print_uncovered(names: Sequence[str], console: Console) -> None:
+    head = f"{many(len(names), 'functional bin')} not covered, and this suite covers all"
+    console.print(Text(head, style="bold red"))
+    _print_lines([f"not covered: {name}" for name in names], console)
+    console.print("  add a job that hits it, or the reason why none can, in BINS\n")
 
 
 def _print_bucket(bucket: Bucket, console: Console) -> None:
     first, count = bucket.first, len(bucket.outcomes)
     console.print(Text(f"{count} x  {bucket.signature}", style="bold red"), soft_wrap=True)
-    names = [each.job.name for each in bucket.outcomes][:MOST_NAMES]
-    more = f", and {count - len(names)} more" if count > len(names) else ""
-    console.print(f"  jobs      {'; '.join(names)}{more}", soft_wrap=True)
-    lines = first.result.report.splitlines()
-    for line in lines[:MOST_LINES]:
-        console.print(f"  {line}", soft_wrap=True)
-    if len(lines) > MOST_LINES:
-        console.print(f"  ... {len(lines) - MOST_LINES} more lines: see the page")
+    names = _first([each.job.name for each in bucket.outcomes])
+    console.print(f"  jobs      {names}", soft_wrap=True)
+    _print_lines(first.result.report.splitlines(), console)
     console.print(f"  replay    {first.result.replay}\n", soft_wrap=True)
 
 
 def _units(regression: Regression) -> Table:
     table = Table(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("unit")
-    for heading in ("jobs", "failed", "results compared", "partial sums"):
+    for heading in ("jobs", "failed", "results compared", "partial sums", "other checks"):
         table.add_column(heading, justify="right")
     for unit in sorted({each.job.unit for each in regression.outcomes}):
         mine = [each for each in regression.outcomes if each.job.unit == unit]
         failed = sum(not each.passed for each in mine)
         table.add_row(
             unit, f"{len(mine):,}", Text(f"{failed:,}", style="red" if failed else "green"),
-            *(f"{sum(each.result.counts.get(count, 0) for each in mine):,}"
-              for count in ("results", "partial_sums")),
+            *(f"{sum(numbers):,}" if any(numbers) else "-" for numbers in zip(
+                *(counted(each) for each in mine), strict=True)),
         )  # fmt: skip
     return table
+
+
+def counted(outcome: Outcome) -> tuple[int, int, int]:
+    """Return how many results, partial sums, and other things a job held to something."""
+    counts = outcome.result.counts
+    others = counts.keys() - _OF_PLAYS - _OF_MUTANTS
+    return (
+        counts.get("results", 0),
+        counts.get("partial_sums", 0),
+        sum(counts[name] for name in others),
+    )
 
 
 def _hunts(regression: Regression) -> Table:
@@ -192,20 +254,20 @@ def _print_changes(regression: Regression, console: Console) -> None:
     if changes is None:
         console.print("no earlier good run of this suite to compare with")
         return
-    lines = change_lines(changes)
+    lines = change_lines(regression)
     head = f"since the last good run, {ago(changes.since)}:"
     if lines:
-        _print_list(head, lines, console)
+        console.print(head)
+        _print_lines(lines, console)
     else:
         console.print(f"{head} nothing changed")
 
 
-def _print_list(head: str, lines: Sequence[str], console: Console) -> None:
-    console.print(head)
+def _print_lines(lines: Sequence[str], console: Console) -> None:
     for line in lines[:MOST_LINES]:
         console.print(f"  {line}", soft_wrap=True)
-    if len(lines) > MOST_LINES:
-        console.print(f"  ... and {len(lines) - MOST_LINES} more: see the page")
+    if (more := len(lines) - MOST_LINES) > 0:
+        console.print(f"  ... and {many(more, 'more line')}: see the page")
 
 
 def _changes_json(changes: Changes) -> dict[str, Any]:
@@ -215,7 +277,7 @@ def _changes_json(changes: Changes) -> dict[str, Any]:
         "new": list(changes.new),
         "gone": list(changes.gone),
         "cycles": [{"job": n, "before": a, "now": b} for n, a, b in changes.cycles],
-        "seconds": [{"job": n, "before": a, "now": b} for n, a, b in changes.seconds],
+        "seconds": changes.seconds and {"before": changes.seconds[0], "now": changes.seconds[1]},
         "not_covered_any_more": list(changes.uncovered),
         "mutation_score": changes.score and {"before": changes.score[0], "now": changes.score[1]},
     }

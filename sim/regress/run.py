@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,8 +16,6 @@ from sim.regress.job import Job, Result, Verdict, failed
 from sim.regress.outcome import Outcome, Regression
 from sim.regress.store import Store, Stored
 from sim.rtl import rtl_hash
-
-Progress = Callable[[Outcome, int, int], None]  # what came, how many are done, of how many
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,13 @@ class Planned:
     expected_s: float  # as long as it took last
 
 
+class Watch(cluster.Watch[Planned]):
+    """Is told what goes on in a run; this one does nothing about it."""
+
+    def came(self, outcome: Outcome) -> None:
+        """A job that had to run has come to this, and that is kept."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What to run, and how."""
@@ -44,6 +49,7 @@ class Question:
     everything: bool = False  # also what nothing has changed of
     scheduler: str | None = None  # address of Dask's; None for a cluster of this process's own
     workers: int | None = None  # of that own cluster; None for one a core
+    covers: bool = False  # every functional bin must be hit
 
 
 def plan(question: Question, store: Store) -> list[Planned]:
@@ -79,11 +85,13 @@ def _reason(question: Question, same: Stored | None, before: Stored | None, now:
         return "asked for" if question.everything else "nothing that it is made of has changed"
     if before is None:
         return "never run"
+    if before.result.verdict is not Verdict.PASSED:
+        return f"{before.result.verdict} before"
     return ", ".join(changed(before.content, now)) or "its settings have changed"
 
 
 def regress(
-    question: Question, planned: Sequence[Planned], store: Store, progress: Progress
+    question: Question, planned: Sequence[Planned], store: Store, watch: Watch
 ) -> Regression:
     """Run what must run, keep every result as it comes, and return what all of it came to.
 
@@ -102,7 +110,7 @@ def regress(
     }
     pending = [each for each in planned if not each.known]
     unasked: list[str] = []  # what could not be asked of a job
-    arriving = cluster.outcomes(_execute, pending, question.scheduler, question.workers)
+    arriving = cluster.outcomes(_execute, pending, question.scheduler, question.workers, watch)
     with contextlib.closing(arriving):  # workers end as soon as this is left
         for came in arriving:
             each = came.item
@@ -112,7 +120,7 @@ def regress(
             result = _result(question, each.job, came.value)
             store.add(run, each.job, each.key, result, hashed, each.content, came.host)
             outcomes[each.job.name] = Outcome(each.job, result, False, each.reason)
-            progress(outcomes[each.job.name], len(outcomes) - len(believed), len(pending))
+            watch.came(outcomes[each.job.name])
     if unasked:
         raise InputError(unasked[0])
     regression = Regression(
@@ -124,6 +132,7 @@ def regress(
         seconds=time.monotonic() - clock,
         outcomes=tuple(outcomes[job.name] for job in question.jobs),
         before=store.last_good(question.suite, run),
+        covers=question.covers,
     )
     store.end(run, regression.passed, {"seconds": regression.seconds, "seed": regression.seed})
     return regression

@@ -33,6 +33,7 @@ class Suite:
     name: str
     why: str
     jobs: tuple[Job, ...]
+    covers: bool = False  # it, or one that it includes, says that it hits every functional bin
 
     @property
     def digest(self) -> str:
@@ -73,7 +74,12 @@ def suite(name: str, path: Path = FILE, seed: int = 0) -> Suite:
             raise InputError(f"{shown(path)}: two jobs of {name} are called {job.name}")
     if not jobs:
         raise InputError(f"{shown(path)}: suite {name} has no jobs")
-    return Suite(name, str(book.suites[name]["why"]), tuple(jobs.values()))
+    return Suite(name, str(book.suites[name]["why"]), tuple(jobs.values()), _covers(book, name))
+
+
+def _covers(book: _Book, name: str) -> bool:
+    entry = book.suites[name]
+    return entry.get("covers", False) or any(_covers(book, o) for o in entry.get("include", ()))
 
 
 @cache
@@ -102,7 +108,11 @@ def _read(path: Path) -> _Book:
         except InputError as error:
             raise InputError(f"{shown(path)}: spec {name!r}: {error}") from None
     for name, entry in data["suites"].items():
-        _require_keys(path, f"suite {name}", entry, {"why"}, {"include", "jobs"})
+        _require_keys(path, f"suite {name}", entry, {"why"}, {"include", "jobs", "covers"})
+        if not isinstance(covers := entry.get("covers", False), bool):
+            raise InputError(
+                f"{shown(path)}: covers of suite {name} must be true or false, got {covers!r}"
+            )
         for unknown in set(entry.get("include", ())) - set(data["suites"]):
             raise InputError(f"{shown(path)}: suite {name} includes {unknown!r}, which is none")
     return _Book(path, named, frozenset(covering), data["streams"], data["suites"])

@@ -3,7 +3,9 @@
 ``run(job, rtl, explain)`` checks one thing on the Verilog in ``rtl``; with ``explain`` a failure is
 made small and kept to be replayed. A kind may also have ``modules(job)``, the Verilog modules that
 a job is about where that is not its unit alone; ``data(job)``, the files that it reads beyond
-Verilog and Python; ``INSIDE``, the Python modules that it starts by name, which no import shows.
+Verilog and Python; ``engines(job)`` where that is not its simulator alone; ``INSIDE``, the Python
+modules that it starts by name, which no import shows; ``PACKAGES``, those beyond its engines' that
+its verdict hangs on.
 """
 
 from __future__ import annotations
@@ -29,6 +31,19 @@ def modules(job: Job) -> list[str]:
 def data(job: Job) -> list[Path]:
     """Return the files that a job reads beyond Verilog and Python."""
     found: list[Path] = getattr(_kind(job.kind), "data", lambda job: [])(job)
+    return found
+
+
+def engines(job: Job) -> list[str]:
+    """Return the engines that a job runs on."""
+    own = getattr(_kind(job.kind), "engines", lambda job: [job.settings["simulator"]])
+    found: list[str] = own(job)
+    return found
+
+
+def packages(name: str) -> tuple[str, ...]:
+    """Return the packages beyond its engines' that the verdicts of a kind of job hang on."""
+    found: tuple[str, ...] = getattr(_kind(name), "PACKAGES", ())
     return found
 
 

