@@ -4,7 +4,8 @@
 // come as a stream of PE x SIMD tiles, neuron fold outer, synapse fold inner, weight (pe, simd) at
 // (pe*SIMD+simd)*WEIGHT_BITS. One beat a cycle; PE results leave in the cycle after each SF-th
 // beat, m_axis_output_tlast with the last of a vector. Bit p of m_axis_output_tuser is set if and
-// only if a partial sum of result p left ACC_BITS (low if OBSERVE=0).
+// only if a partial sum of result p left ACC_BITS (low if OBSERVE=0). No combinational path from
+// m_axis_output_tready to another ready or to valid.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none

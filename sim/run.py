@@ -217,7 +217,8 @@ def judge(results: Path, tests: Iterable[str]) -> list[str]:
         for tag in ("failure", "error", "skipped"):
             for problem in case.iter(tag):
                 told = (problem.get(word) for word in ("message", "error_msg", "type"))
-                text = next(filter(None, told), tag)
+                # Below the first line pytest repeats what was compared.
+                text = next(filter(None, told), tag).splitlines()[0]
                 faults.append(f"{case.get('name')}: {text}")
     return faults
 

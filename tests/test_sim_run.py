@@ -80,6 +80,11 @@ def test_a_test_that_did_not_pass(tmp_path: Path, tag: str) -> None:
     assert judged(tmp_path, MESSAGE.format(tag)) == ["plays: the reason"]
 
 
+def test_what_pytest_adds_to_a_reason_is_left_out(tmp_path: Path) -> None:
+    more = MESSAGE.format("failure").replace("reason", "reason&#10;assert not 3")
+    assert judged(tmp_path, more) == ["plays: the reason"]
+
+
 def test_a_test_that_failed_without_saying_why(tmp_path: Path) -> None:
     assert judged(tmp_path, OLD_MESSAGE) == ["plays: the reason"]
     assert judged(tmp_path, NO_MESSAGE) == ["plays: failure"]

@@ -16,7 +16,10 @@ MOST_HOLES = 10  # of a unit and kind that are printed
 def print_coverage(
     units: Sequence[UnitCoverage], console: Console, most_holes: int = MOST_HOLES
 ) -> None:
-    """Print the table, then up to ``most_holes`` holes of each unit and kind, and how many more."""
+    """Print the table, then up to ``most_holes`` holes of each unit and kind, and how many more.
+
+    Of none only the table.
+    """
     console.print(_table(units))
     for unit in units:
         _print_list(f"{unit.unit}: not hit", unit.missed_bins, most_holes, console)
@@ -24,7 +27,7 @@ def print_coverage(
 
 
 def _print_list(title: str, lines: Sequence[str], most: int, console: Console) -> None:
-    if not lines:
+    if not lines or not most:
         return
     console.print(f"\n{title}", highlight=False)
     for line in lines[:most]:

@@ -78,7 +78,7 @@ def print_regression(regression: Regression, console: Console) -> None:
     if unseen:
         console.print(unseen)
     if units:
-        print_coverage(units, console, MOST_HOLES)
+        print_coverage(units, console, 0 if unseen else MOST_HOLES)
     if score := regression.score:
         console.print()
         console.print(_hunts(regression))
