@@ -2,8 +2,8 @@
 //
 // Takes one beat of both input streams at a time, one pair a cycle; a result leaves in the cycle
 // after its last pair. m_axis_output_tuser is set if and only if a partial sum of that result left
-// ACC_BITS (always low if OBSERVE=0). No combinational path from m_axis_output_tready to another ready
-// or to valid. SPDX-License-Identifier: Apache-2.0
+// ACC_BITS (always low if OBSERVE=0). No combinational path from m_axis_output_tready to another
+// ready or to valid. SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none
 
