@@ -338,6 +338,30 @@ def test_what_does_not_build_is_a_failure(tmp_path: Path) -> None:
         assert "does not build" in came.report
 
 
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_what_a_tool_says_of_a_file_is_one_cause_whatever_has_it_inside(
+    simulator: str, tmp_path: Path
+) -> None:
+    rtl = Path(shutil.copytree(RTL, tmp_path / "rtl"))
+    text = (rtl / "skid_buffer.v").read_text()
+    (rtl / "skid_buffer.v").write_text(text.replace("wire advance =", "wire advance ==", 1))
+    jobs = [
+        job
+        for job in SMOKE
+        if job.settings["simulator"] == simulator and job.unit in ("mac", "mvau", "skid_buffer")
+    ]
+    assert {job.kind for job in jobs} == {"lint", "legality", "play", "buffers"}
+    signatures = {kinds.run(job, rtl, explain=False).signature for job in jobs}
+    (one,) = signatures
+    assert re.fullmatch(r"skid_buffer\.v: .*syntax error.*", one)
+
+
+def test_unknown_values_of_any_width_are_one_cause() -> None:
+    causes = {failed(SMOKE[0], f"a valid beat must be known, got {x}").signature
+              for x in ("XX", "0101XX", "zZ1", "x")}  # fmt: skip
+    assert causes == {f"{SMOKE[0].unit}: a valid beat must be known, got x"}
+
+
 def test_a_check_that_counted_nothing_has_not_passed() -> None:
     with pytest.raises(ValueError, match="counted nothing"):
         passed({"results": 0})

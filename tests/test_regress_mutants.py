@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,22 @@ def test_a_hunt_that_breaks_is_no_kill(tmp_path: Path, monkeypatch: pytest.Monke
     one = job(suite, r"dot-084-\d+-swap-minus")
     monkeypatch.setattr(mutant.hunt, "LOG", "nowhere/log.jsonl")
     with pytest.raises((SimulationError, FileNotFoundError)):
+        mutant.run(one, RTL, explain=True)
+
+
+def test_a_death_that_no_edit_can_cause_is_no_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else ended the hunt: what is short of memory, or a person."""
+    one = job(written(tmp_path, SUITE), r"dot-084-\d+-swap-minus")
+
+    def killed(command: list[str], log: Path, env: object, folder: Path, limit_s: float) -> int:
+        log.write_text("what it said last", encoding="utf-8")
+        (folder / mutant.hunt.LOG).write_text('{"begins": "a job"}\n', encoding="utf-8")
+        return -signal.SIGKILL
+
+    monkeypatch.setattr(mutant, "run_logged", killed)
+    with pytest.raises(SimulationError, match="the hunt ended with -9: what it said last"):
         mutant.run(one, RTL, explain=True)
 
 
