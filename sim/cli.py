@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -65,6 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except InputError as error:
         print(f"a2q: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        # Python would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("a2q: nobody reads what it prints any more", file=sys.stderr)
         return BAD_INPUT
     except OSError as error:  # a full disk, a folder that can not be written
         print(f"a2q: {error.filename or 'build'}: {error.strerror}", file=sys.stderr)

@@ -9,7 +9,9 @@ from pathlib import Path
 from golden.integer import InputError
 from sim.paths import RTL, shown
 
-_READS = re.compile(r"`include\b|\$readmem[bh]\b|\$fopen\b|\$fread\b")
+_READS = re.compile(r"`include\b|\$(?:readmem[bh]|fopen|fread|system)\b")
+# Comments and strings; escaped identifiers, which may look like the start of either.
+_NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|\\\S+", re.DOTALL)
 
 
 def closure(top: str, rtl: Path = RTL) -> list[Path]:
@@ -41,7 +43,7 @@ def rtl_hash(rtl: Path = RTL) -> str:
 
 def _words(path: Path) -> set[str]:
     """Return the identifiers of a file's code; a backtick stands for what may reach other files."""
-    code = re.sub(r"//[^\n]*|/\*.*?\*/|\"[^\"\n]*\"", " ", path.read_text("utf-8"), flags=re.DOTALL)
+    code = _NO_CODE.sub(_spoken, path.read_text("utf-8"))
     if found := _READS.search(code):
         raise InputError(
             f"{shown(path)} must not read other files, got {found[0]}: what is built of it is kept "
@@ -49,3 +51,8 @@ def _words(path: Path) -> set[str]:
         )
     code = re.sub(r"`default_nettype\b", " ", code)
     return set(re.findall(r"[A-Za-z_]\w*", code)) | set(re.findall("`", code))
+
+
+def _spoken(found: re.Match[str]) -> str:
+    """Return what is code of something that is none: the name in an escaped identifier."""
+    return re.sub(r"\W", " ", found[0]) if found[0].startswith("\\") else " "

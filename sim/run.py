@@ -204,7 +204,10 @@ def judge(results: Path, tests: Iterable[str]) -> list[str]:
     try:
         cases = list(ElementTree.parse(results).iter("testcase"))
     except FileNotFoundError:
-        return ["the simulation ended before it wrote its results; see sim.log"]
+        log = results.with_name("sim.log")
+        said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        last = said.strip().rpartition("\n")[2] or "nothing"
+        return [f"the simulation ended before it wrote its results; the last of sim.log: {last}"]
     except ElementTree.ParseError as error:
         return [f"the results of the simulation can not be read: {error}"]
     ran, due = [str(case.get("name")) for case in cases], sorted(tests)

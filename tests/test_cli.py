@@ -14,6 +14,7 @@ import pytest
 from golden.integer import Format
 from golden.layer import LabelledInputs, QuantLayer
 from sim import cli, plan, run
+from sim.paths import ROOT
 
 Capture = pytest.CaptureFixture[str]
 INPUTS = Format(4, signed=False)
@@ -213,6 +214,17 @@ def test_repro_refuses(capfd: Capture, content: str | None) -> None:
 )
 def test_refuses(capfd: Capture, arguments: list[str], message: str) -> None:
     refused(capfd, arguments, message)
+
+
+def test_output_that_nobody_reads_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "sim.cli", "regress", "--suite", "nightly", "--list"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == "a2q: nobody reads what it prints any more\n"
+    process.stderr.close()
+    assert process.wait() == 2
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["sim", "--help"], ["repro", "-h"]])

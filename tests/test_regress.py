@@ -17,10 +17,11 @@ from types import SimpleNamespace
 
 import pytest
 from planted_bugs import BUGS, planted
-from regress_suite import TINY, asked, here, outcome, question, tiny, written
+from regress_suite import TINY, asked, here, outcome, question, result, tiny, written
 from rich.console import Console
 
 from golden.integer import InputError
+from golden.spec import MvauSpec
 from sim import arguments, batch, cli
 from sim.batch import library
 from sim.cache import CompilerError, SimulationError
@@ -34,6 +35,7 @@ from sim.regress.outcome import Regression, Score
 from sim.regress.page import to_html
 from sim.regress.store import Run, Store, Stored
 from sim.rtl import closure
+from sim.tools import SIMULATORS
 from tb.case import Case
 
 pytestmark = pytest.mark.sim
@@ -142,6 +144,25 @@ def test_a_comment_is_no_instance_and_a_macro_is_anything(tmp_path: Path) -> Non
     (tmp_path / "b.v").write_text("module b; endmodule\n")
     assert [path.stem for path in closure("a", tmp_path)] == ["a"]
     (tmp_path / "b.v").write_text("`define W 4\nmodule b; endmodule\n")
+    assert [path.stem for path in closure("a", tmp_path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'localparam [15:0] S = "\\""; initial $readmemh("b.hex", memory);',
+        'wire \\a// ; wire \\b" ; initial $readmemb("b.bin", memory);',
+    ],
+)
+def test_what_looks_like_a_string_or_a_comment_hides_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.v").write_text(f"module a;\n{text}\nendmodule\n")
+    with pytest.raises(InputError, match=r"must not read other files, got \$readmem"):
+        closure("a", tmp_path)
+
+
+def test_an_instance_of_an_escaped_name_is_one(tmp_path: Path) -> None:
+    (tmp_path / "a.v").write_text("module a; \\b u_b (); endmodule\n")
+    (tmp_path / "b.v").write_text("module b; endmodule\n")
     assert [path.stem for path in closure("a", tmp_path)] == ["a", "b"]
 
 
@@ -354,6 +375,12 @@ def test_what_a_tool_says_of_a_file_is_one_cause_whatever_has_it_inside(
     signatures = {kinds.run(job, rtl, explain=False).signature for job in jobs}
     (one,) = signatures
     assert re.fullmatch(r"skid_buffer\.v: .*syntax error.*", one)
+
+
+def test_values_make_no_cause() -> None:
+    causes = {failed(SMOKE[0], f"output beat 3 was {was} before").signature
+              for was in ("[1]", "[-1  2 -31]", "[ 12 -7]")}  # fmt: skip
+    assert causes == {f"{SMOKE[0].unit}: output beat # was [#] before"}
 
 
 def test_unknown_values_of_any_width_are_one_cause() -> None:
@@ -580,8 +607,8 @@ def bad(name: str, signature: str, **others: object) -> object:
 
 def test_failures_are_grouped_by_signature_the_largest_first() -> None:
     told = regression(
-        bad("a", "rare", seconds=1.0), bad("b", "common", seconds=9.0),
-        outcome("c"), bad("d", "common", seconds=2.0),
+        bad("a", "rare"), bad("b", "common"), outcome("c"),
+        replace(bad("d", "common"), result=result("failed", signature="common", report="short")),
     )  # fmt: skip
     assert [(b.signature, len(b.outcomes)) for b in told.buckets] == [("common", 2), ("rare", 1)]
     assert told.buckets[0].first.job.name == "d"
@@ -613,7 +640,7 @@ def test_what_changed_since_the_last_good_run() -> None:
     assert changes.seconds == (4.0, 53.0)
     assert changes.score == (100.0, 50.0)
     lines = report.change_lines(now)
-    assert "time of what ran and passed, builds and all: 4 s -> 53 s" in lines
+    assert "time of all jobs that ran and passed, added up, builds and all: 4 s -> 53 s" in lines
     assert "new: 1 job: new" in lines
     assert "cycles: cycles: 100 -> 103 (+3.0%)" in lines
     assert "mutation score: 100.0 % -> 50.0 %" in lines
@@ -637,7 +664,7 @@ def test_what_broke_is_told_in_its_groups_and_names_in_short() -> None:
 def test_times_are_told_of_all_jobs_together(now: float, told: bool) -> None:
     then = [outcome(name, seconds=10.0 if now > 20 else 15.0) for name in "ab"]
     came = regression(*(outcome(name, seconds=now / 2) for name in "ab"), before=earlier(*then))
-    assert any("time of what ran" in line for line in report.change_lines(came)) == told
+    assert any("time of all jobs that ran" in line for line in report.change_lines(came)) == told
 
 
 def test_cycles_of_other_seeds_are_not_compared() -> None:
@@ -656,19 +683,20 @@ def test_a_score_of_nothing_but_equivalents_is_whole() -> None:
 
 
 def test_hunts_tell_which_jobs_noticed() -> None:
-    def mutant(name: str, fate: str, by: str) -> object:
-        return outcome(name, details={"fate": fate, "by": by, "diff": "", "evidence": ""})
+    def mutant(name: str, fate: str, kind: str) -> object:
+        details = {"fate": fate, "by": "it", "kind": kind, "diff": "", "evidence": ""}
+        return outcome(name, details=details)
 
     told = regression(
-        outcome("a job"), mutant("m1", "killed", "a job"), mutant("m2", "killed", "long gone"),
-        mutant("m3", "equivalent", "Yosys and z3"),
+        mutant("m1", "killed", "play"), mutant("m2", "killed", "lint"),
+        mutant("m3", "equivalent", ""),
     )  # fmt: skip
     (hunt,) = told.hunts
-    assert (hunt.score, dict(hunt.by)) == (Score(2, 0, 1), {"play": 1, "others": 1})
+    assert (hunt.score, dict(hunt.by)) == (Score(2, 0, 1), {"play": 1, "lint": 1})
     console = Console(width=120, file=io.StringIO(), highlight=False)
     report.print_regression(told, console)
     said = " ".join(console.file.getvalue().split())
-    assert "killed by others killed by play mvau 3 0 1 1 1" in said
+    assert "killed by lint killed by play mvau 3 0 1 1 1" in said
     assert "mutants: 2 killed, 0 survived, 1 proved equivalent: 100.0 %" in said
 
 
@@ -789,6 +817,23 @@ def test_a_whole_run_of_a_suite_that_covers_is_judged(
 
 def regress_command(folder: Path, *arguments: str) -> int:
     return cli.main(["regress", "--suite", "tiny", "--into", str(folder / "into"), *arguments])
+
+
+@pytest.mark.parametrize("name", ["smoke", "full", "nightly"])
+def test_a_suite_that_covers_has_what_no_bin_asks_for(name: str) -> None:
+    """Bins are of results; these hold units to rules, and would not be missed by any bin."""
+    jobs = suites.suite(name).jobs
+    for kind in ("lint", "legality"):
+        found = {(job.unit, job.settings["simulator"]) for job in jobs if job.kind == kind}
+        assert found == {(unit, sim) for unit in suites.all_units() for sim in SIMULATORS}
+    buffers = {(job.unit, job.settings["simulator"]) for job in jobs if job.kind == "buffers"}
+    assert buffers == {(u, sim) for u in ("skid_buffer", "replay_buffer") for sim in SIMULATORS}
+    assert {job.unit for job in jobs if job.kind == "layer"} == {"mac", "mvau"}
+    played = [
+        MvauSpec.from_json(job.settings["spec"]) for job in jobs
+        if (job.kind, job.unit, job.settings.get("simulator")) == ("play", "mvau", "batch")
+    ]  # fmt: skip
+    assert set(played) == set(suites.specs().values())
 
 
 def test_every_check_is_counted_and_nothing_is_no_number() -> None:

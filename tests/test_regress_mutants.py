@@ -51,6 +51,7 @@ def test_a_mutant_that_a_job_notices_is_killed(tmp_path: Path) -> None:
     assert came.verdict is Verdict.PASSED
     assert fate(came) == "killed"
     assert came.details["by"] == "mvau, small, calm+reset, batch, seed 1"
+    assert came.details["kind"] == "play"
     assert "MISMATCH" in came.details["evidence"]
     assert "-                wrapped = a + b;" in came.details["diff"]
     assert not list((mutant.BUILD / "mutants").iterdir()), "scratch is left behind"

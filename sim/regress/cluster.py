@@ -312,7 +312,7 @@ def _local(workers: int | None, most: int) -> Iterator[Client]:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             cluster = LocalCluster(
-                n_workers=workers,
+                n_workers=0,
                 threads_per_worker=1,
                 memory_limit=None,  # what Dask would do at its limit is to stop giving work
                 local_directory=folder,
@@ -329,6 +329,7 @@ def _local(workers: int | None, most: int) -> Iterator[Client]:
             stack.callback(client.close, timeout=CONNECT_S)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        cluster.scale(workers)  # they start meanwhile: what is wrong with one must not hold us up
         yield client
 
 
@@ -347,7 +348,7 @@ def _silence() -> None:
 
 def _end(cluster: Any) -> None:
     """End a local cluster at once: nobody waits for what its workers are at."""
-    for nanny in list(cluster.workers.values()):
+    for nanny in list(cluster._created):  # its workers are without those that still start
         nanny.close_gracefully()  # it starts no other worker
         if nanny.pid is not None:
             with contextlib.suppress(ProcessLookupError):

@@ -13,6 +13,11 @@ from typing import Any
 LONGEST = 1 << 16  # characters of a report that are kept
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # A Verilog file and what is wrong with it, as Verilator and as Icarus say it.
+_VALUES = (
+    (r"\b[01xXzZ]*[xXzZ][01xXzZ]*\b", "x"),  # unknown ones of any width
+    (r"-?[0-9]+", "#"),
+    (r"\[[#, ]+\]", "[#]"),
+)
 _OF_A_TOOL = re.compile(r"\b(\w+\.v):\d+(?::\d+)?: (.+)")
 
 Json = Any  # what json.dumps takes
@@ -88,4 +93,6 @@ def _signature(job: Job, report: str) -> str:
         first = next((line.strip() for line in report.splitlines() if line.strip()), "")
         cause = f"{job.unit}: {first}"
     cause = cause.partition("; the log is ")[0]
-    return re.sub(r"[0-9]+", "#", re.sub(r"\b[01xXzZ]*[xXzZ][01xXzZ]*\b", "x", cause))
+    for values, one in _VALUES:
+        cause = re.sub(values, one, cause)
+    return cause

@@ -37,8 +37,8 @@ class Bucket:
 
     @property
     def first(self) -> Outcome:
-        """The one to look at: of the least work."""
-        return min(self.outcomes, key=lambda each: (each.result.seconds, each.job.name))
+        """The one to look at: with the shortest report, which is of the smallest case."""
+        return min(self.outcomes, key=lambda each: (len(each.result.report), each.job.name))
 
 
 @dataclass(frozen=True)
@@ -149,13 +149,12 @@ class Regression:
     @cached_property
     def hunts(self) -> list[Hunt]:
         """What became of the mutants of each unit."""
-        hunters = {each.job.name: each.job.kind for each in self.outcomes}
         mutants = [each for each in self.outcomes if "fate" in each.result.details]
         hunts = []
         for unit in sorted({each.job.unit for each in mutants}):
             mine = [each.result for each in mutants if each.job.unit == unit]
             killed = [result for result in mine if result.details["fate"] == "killed"]
-            kinds = Counter(hunters.get(result.details["by"], "others") for result in killed)
+            kinds = Counter(str(result.details["kind"]) for result in killed)
             total = score(mine)
             assert total is not None
             hunts.append(Hunt(unit, total, kinds))

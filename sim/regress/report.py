@@ -78,7 +78,7 @@ def print_regression(regression: Regression, console: Console) -> None:
     if unseen:
         console.print(unseen)
     if units:
-        print_coverage(units, console, 0 if unseen else MOST_HOLES)
+        print_coverage(units, console, MOST_HOLES if regression.covers and not unseen else 0)
     if score := regression.score:
         console.print()
         console.print(_hunts(regression))
@@ -93,8 +93,10 @@ def print_regression(regression: Regression, console: Console) -> None:
     failed = f", {len(regression.failures)} failed" if regression.failures else ""
     missed = many(len(regression.uncovered), "bin")
     uncovered = f"; {missed} not covered" if regression.uncovered else ""
+    gone = len(regression.changes.gone) if regression.changes else 0
+    fewer = f"; {many(gone, 'job')} gone since the last good run" if gone else ""
     told = (
-        f"  {many(len(regression.outcomes), 'job')}, {ran} of them now{failed}{uncovered}; "
+        f"  {many(len(regression.outcomes), 'job')}, {ran} of them now{failed}{uncovered}{fewer}; "
         f"{regression.seconds:.0f} s; seed {regression.seed}"
     )
     console.print(Text.assemble((word, style), told))
@@ -163,7 +165,7 @@ def change_lines(regression: Regression) -> list[str]:
           if changes.score else []),
         *(f"cycles: {name}: {before:,} -> {now:,} ({now / before - 1:+.1%})"
           for name, before, now in changes.cycles),
-        *(["time of what ran and passed, builds and all: "
+        *(["time of all jobs that ran and passed, added up, builds and all: "
            f"{changes.seconds[0]:.0f} s -> {changes.seconds[1]:.0f} s"] if changes.seconds else []),
         *(f"{word}: {many(len(names), 'job')}: {_first(names)}"
           for word, names in (("new", changes.new), ("gone", changes.gone)) if names),
@@ -200,7 +202,8 @@ def _print_uncovered(names: Sequence[str], console: Console) -> None:
 def _print_bucket(bucket: Bucket, console: Console) -> None:
     first, count = bucket.first, len(bucket.outcomes)
     console.print(Text(f"{count} x  {bucket.signature}", style="bold red"), soft_wrap=True)
-    names = _first([each.job.name for each in bucket.outcomes])
+    others = [each.job.name for each in bucket.outcomes if each is not first]
+    names = _first([first.job.name, *others])
     console.print(f"  jobs      {names}", soft_wrap=True)
     _print_lines(first.result.report.splitlines(), console)
     console.print(f"  replay    {first.result.replay}\n", soft_wrap=True)

@@ -53,7 +53,10 @@ class Question:
 
 
 def plan(question: Question, store: Store) -> list[Planned]:
-    """Look what must run: first what failed before, then what took longest."""
+    """Look what must run: first what failed before, or is about a file that was edited itself.
+
+    Then what took longest.
+    """
     earlier = store.newest_of(question.suite)
     contents = {job.name: content(job) for job in question.jobs}
     keys = {job.name: job.key(contents[job.name]) for job in question.jobs}
@@ -74,7 +77,12 @@ def plan(question: Question, store: Store) -> list[Planned]:
                 expected_s=before.result.seconds if before else 0,
             )
         )
-    return sorted(planned, key=lambda each: (not each.failed_before, -each.expected_s))
+
+    def turn(each: Planned) -> tuple[bool, float]:
+        soon = each.failed_before or f"rtl/{each.job.unit}.v" in each.reason
+        return (not soon, -each.expected_s)
+
+    return sorted(planned, key=turn)
 
 
 def _reason(question: Question, same: Stored | None, before: Stored | None, now: Content) -> str:

@@ -73,7 +73,8 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
                 if not by:
                     fate, evidence = "survived", "\n".join([proof.sentence, *proof.example])
     diff = mutant.diff(source)
-    details = {"fate": fate, "by": by, "evidence": evidence, "diff": diff}
+    kind = next((each.kind for each in hunters if each.name == by), "")
+    details = {"fate": fate, "by": by, "kind": kind, "evidence": evidence, "diff": diff}
     if fate == "survived":
         report = f"{mutant.says} in line {mutant.line}\n{diff}\n{evidence}"
         return replace(failed(job, report), details=details, signature=f"survived: {mutant.id}")
