@@ -52,6 +52,10 @@ BUGS = {
     "nobody watches, signed, saturating": Bug(
         "pe.v", ".OVERFLOW(OVERFLOW)", ".OVERFLOW(OBSERVE == 0 ? 0 : OVERFLOW)"
     ),
+    "wide tree, binary inputs": Bug(
+        "dot.v", "SIGNED_INPUT == 1)\n                x = x >>>",
+        "SIGNED_INPUT == 1 || (INPUT_BITS == 1 && SIMD >= 24))\n                x = x >>>",
+    ),
     "narrowest": Bug("dot.v", "x = x >> (EXACT_BITS-INPUT_BITS)",
                      "x = x >> (EXACT_BITS-INPUT_BITS-(INPUT_BITS == 1))"),
     "one by one": Bug("replay_buffer.v", "assign m_axis_tlast = beat_q ==",
@@ -75,6 +79,27 @@ def test_a_spec_shows_what_the_shipped_one_does_not(spec: str, tmp_path: Path) -
     came = kinds.run(plays(spec), rtl, explain=False)
     assert came.verdict is Verdict.FAILED
     assert "MISMATCH" in came.report or "no end within" in came.report, came.report
+
+
+FORGETS = """reg [4:0] idle_q;
+
+    always @(posedge clk)
+        idle_q <= (rst | beat) ? 5'd0 : idle_q + (idle_q != 5'd31);
+
+    always @(posedge clk)
+        if (rst)
+            first_q <= 1'b1;
+        else if (beat)
+            first_q <= last;
+        else if (idle_q == 5'd30)
+            first_q <= 1'b1;"""
+
+
+def test_a_dot_product_that_pauses_for_long_must_not_be_forgotten(tmp_path: Path) -> None:
+    rtl = planted(BUGS["long rows"]._replace(wrong=FORGETS), tmp_path)
+    came = kinds.run(plays("one lane, folds only"), rtl, explain=False)
+    assert came.verdict is Verdict.FAILED
+    assert "MISMATCH" in came.report
 
 
 def test_an_output_that_is_left_waiting_for_long_must_not_give_up(tmp_path: Path) -> None:

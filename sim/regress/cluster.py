@@ -101,14 +101,11 @@ def outcomes(
     Closing the iterator ends local workers with all that they started; those of a running cluster
     finish the items that they are at, and begin no other.
 
-    Errors: InputError if ``scheduler`` is no address, even if there are no items; if there is no
-    such scheduler, if it goes away, or if there are no workers for GONE_S; what came before has
-    been yielded.
+    Errors: InputError if there is no such scheduler, even if there are no items; if it goes away,
+    or if there are no workers for GONE_S; what came before has been yielded.
     """
-    if scheduler is not None:
-        _require_address(scheduler)
     attempts = deque(_Attempt(item) for item in items)
-    if not attempts:
+    if not attempts and scheduler is None:
         return
     _silence()
     with _running(scheduler) if scheduler is not None else _local(workers, len(attempts)) as client:
@@ -274,15 +271,12 @@ def fingerprint() -> Mapping[str, str]:
     return {"Python": platform.python_version(), **versions, "sim": sources.hexdigest()[:12]}
 
 
-def _require_address(scheduler: str) -> None:
-    found = re.fullmatch(rf"tcp://({_HOST}|\[[0-9a-fA-F:.]+\]):(\d{{1,5}})", scheduler, re.ASCII)
-    if not found or not 0 < int(found[2]) < 65536:
-        raise InputError(f"SCHEDULER must be tcp://HOST:PORT, got {scheduler!r}")
-
-
 @contextlib.contextmanager
 def _running(scheduler: str) -> Iterator[Client]:
     """Connect to a running cluster."""
+    found = re.fullmatch(rf"tcp://({_HOST}|\[[0-9a-fA-F:.]+\]):(\d{{1,5}})", scheduler, re.ASCII)
+    if not found or not 0 < int(found[2]) < 65536:
+        raise InputError(f"SCHEDULER must be tcp://HOST:PORT, got {scheduler!r}")
     from distributed import Client
 
     try:
