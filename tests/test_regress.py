@@ -439,7 +439,7 @@ def test_only_what_changed_runs_again(tmp_path: Path, answers: dict) -> None:
 def test_an_edit_is_named_as_the_reason(
     tmp_path: Path, answers: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = tiny(tmp_path)
+    jobs = tiny(tmp_path)[::-1]  # skid_buffer last
     asked(tmp_path / "results", jobs)
     ran(answers)
     rtl = edited(tmp_path, "skid_buffer")
@@ -449,6 +449,7 @@ def test_an_edit_is_named_as_the_reason(
     again = {each.job.unit for each in planned if not each.known}
     assert again == {"skid_buffer", "mac", "mvau"}
     assert {each.reason for each in planned if not each.known} == {"rtl/skid_buffer.v"}
+    assert planned[0].job.unit == "skid_buffer"  # what was edited itself is asked first
 
 
 def test_what_failed_runs_again_and_first(tmp_path: Path, answers: dict) -> None:
@@ -620,18 +621,20 @@ def test_nothing_is_no_pass() -> None:
 
 
 def test_what_changed_since_the_last_good_run() -> None:
+    killed = {"fate": "killed", "kind": "play"}
     then = earlier(
         outcome("same", counts={"cycles": 10}), outcome("cycles", counts={"cycles": 100}),
         outcome("slow", seconds=1.0), outcome("gone"), outcome("broke"),
-        outcome("m1", details={"fate": "killed"}), outcome("m2", details={"fate": "killed"}),
+        outcome("m1", details=killed), outcome("m2", details=killed),
     )  # fmt: skip
     now = regression(
         outcome("same", counts={"cycles": 10}), outcome("cycles", counts={"cycles": 103}),
         outcome("slow", seconds=50.0), outcome("new"), bad("broke", "x"),
-        outcome("m1", details={"fate": "killed"}),
+        outcome("m1", details=killed),
         outcome("m2", verdict="failed", details={"fate": "survived"}),
         before=then,
     )  # fmt: skip
+    assert "; 1 job gone since the last good run; " in printed(now)[-1]
     changes = now.changes
     assert changes.broke == ["broke", "m2"]
     assert changes.new == ["new"]
