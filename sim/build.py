@@ -30,6 +30,8 @@ FLAGS: dict[str, list[str]] = {
         "unique",
         "--no-public-flat-rw",
         "--public-params",
+        "--output-split",  # of a large unit; the makefile for several files fails
+        "0",
     ],
     "icarus": [],
 }
