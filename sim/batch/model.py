@@ -20,6 +20,7 @@ from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.runtime import LEVELS
 from tb.case import Case, Stimulus, require_unit
+from tb.packing import lanes_of_inputs
 from tb.stalls import StallPattern
 
 _INPUT, _WEIGHT = range(2)  # the sources
@@ -196,7 +197,7 @@ class _Part:
                 f"{_FAULTS[batch.fault].format(budget=batch.budget, message=message)}; beats that "
                 f"moved: {moved} output={self.sink.moved}, output beats expected: {self.sink.beats}"
             )
-        if self.case.unit == "mvau":
+        if self.case.unit != "mac":
             due = np.arange(1, len(self.last) + 1) % self.case.spec.nf == 0
             for beat in np.flatnonzero((self.last != due)[: self.sink.moved])[:1]:
                 is_due, was = int(due[beat]), int(self.last[beat])
@@ -221,24 +222,24 @@ def played_stalls(case: Case, cycles: int) -> dict[str, BoolArray]:
 
 
 def _run(play: _Play, case: Case, points: tuple[str, ...]) -> Trace:
-    spec, vectors = case.spec, np.ascontiguousarray(case.vectors)
+    spec, count = case.spec, case.vector_count
+    inputs = lanes_of_inputs(spec, spec.inputs.encode(case.vectors), case.depthwise)
+    inputs = np.ascontiguousarray(inputs)
     tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
-    tiles = np.ascontiguousarray(tiles)
+    tiles = np.ascontiguousarray(spec.weights.encode(tiles))
     cycles = case.timeout_cycles + LINGER
     if cycles > MOST_CYCLES:
         raise InputError(f"a case must end within {MOST_CYCLES} cycles, got a budget of {cycles}")
     stalls = played_stalls(case, cycles)
     pointers = {stream: pauses.ctypes.data for stream, pauses in stalls.items()}
-    # A mac has no buffer: it is sent the vector again for every row.
-    copies = 1 if case.unit == "mvau" else spec.nf
     sources = (_Source * 2)(
         _Source(
-            vectors.ctypes.data, len(vectors) * spec.sf, spec.simd, spec.input_bits,
-            spec.sf, copies, spec.sf, pointers.get("input"),
+            inputs.ctypes.data, *inputs.shape, spec.input_bits,
+            spec.sf, case.resends, spec.sf, pointers.get("input"),
         ),
         _Source(
             tiles.ctypes.data, spec.total_fold, spec.pe * spec.simd, spec.weight_bits,
-            spec.total_fold, len(vectors), spec.total_fold, pointers.get("weight"),
+            spec.total_fold, count, spec.total_fold, pointers.get("weight"),
         ),
     )  # fmt: skip
     cuts = [None] if case.reset_after is None else [case.reset_after, None]
@@ -251,7 +252,7 @@ def _run(play: _Play, case: Case, points: tuple[str, ...]) -> Trace:
     whole = parts[-1]
     for part in parts[:-1]:
         part.require_start_of(whole)
-    shape = (len(vectors), spec.mh)
+    shape = (count, spec.mh)
     return Trace(
         whole.out.reshape(shape), whole.overflow.reshape(shape), batches[-1].cycles,
         None if case.reset_after is None else parts[0].moved,
