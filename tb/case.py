@@ -17,13 +17,14 @@ from golden.integer import InputError, IntArray
 from golden.spec import MvauSpec
 from tb.stalls import STREAMS, StallPattern
 
-UNITS = ("mac", "mvau")  # the units that play cases
+DENSE = ("mac", "mvau")  # units in which every row gets the same inputs
+UNITS = (*DENSE, "vvau")  # the units that play cases
 CLOCK_NS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Stimulus:
-    """Input vectors (V, MW) of one family; see ``tb.stimulus``."""
+    """Input vectors of one family, (V, MW), or (V, MH*MW) if depthwise; see ``tb.stimulus``."""
 
     family: str
     vectors: IntArray
@@ -64,7 +65,9 @@ class Case:
                 raise InputError(
                     f"family must be 1 to 64 letters, digits or spaces, got {stimulus.family!r}"
                 )
-            weights, vectors = mvau.checked(self.spec, self.weights, stimulus.vectors)
+            weights, vectors = mvau.checked(
+                self.spec, self.weights, stimulus.vectors, self.depthwise
+            )
             vectors.setflags(write=False)  # what was checked stays as it was
             weights.setflags(write=False)
             checked.append(Stimulus(stimulus.family, vectors))
@@ -96,8 +99,23 @@ class Case:
         return f"{self.unit}-{self.spec.id}-{self.layer}{stalls}{reset}.s{self.seed}"
 
     @property
+    def depthwise(self) -> bool:
+        """Whether each row has inputs of its own."""
+        return self.unit not in DENSE
+
+    @property
+    def copies(self) -> int:
+        """How often the unit uses a beat of inputs, which it is sent once."""
+        return self.spec.nf if self.unit == "mvau" else 1
+
+    @property
+    def resends(self) -> int:
+        """How often a unit is sent each vector: a mac, which has no buffer, again for every row."""
+        return self.spec.nf if self.unit == "mac" else 1
+
+    @property
     def vectors(self) -> IntArray:
-        """All vectors (V, MW) in the order of play."""
+        """All vectors, (V, MW) or (V, MH*MW), in the order of play."""
         first, *more = (stimulus.vectors for stimulus in self.stimuli)
         return np.concatenate([first, *more]) if more else first
 
@@ -185,7 +203,8 @@ class Case:
 def require_unit(unit: str, spec: MvauSpec) -> None:
     """InputError if no unit of that name plays cases of this spec."""
     if unit not in UNITS:
-        raise InputError(f"unit must be {' or '.join(UNITS)}, got {unit!r}")
+        *first, last = UNITS
+        raise InputError(f"unit must be {', '.join(first)} or {last}, got {unit!r}")
     if unit == "mac" and (spec.pe, spec.simd) != (1, 1):
         raise InputError(f"a mac must have PE=1 SIMD=1, got PE={spec.pe} SIMD={spec.simd}")
 

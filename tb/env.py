@@ -40,7 +40,7 @@ class Cut:
 
 
 class MvauEnv:
-    """Plays a case through a ``mac`` or ``mvau``; ``take`` another one, and it plays that.
+    """Plays a case through the unit that it is for; ``take`` another one, and it plays that.
 
     The golden model is fed by the monitors, with what crossed the streams, never with what was
     meant to cross them.
@@ -63,9 +63,6 @@ class MvauEnv:
         """Make ready for a case: the first, or one more for the same unit."""
         self.case = case
         self._require_parameters()
-        # A mac has no replay buffer: it is sent the vector again for every row.
-        self._copies = case.spec.nf if case.unit == "mvau" else 1
-        self._resends = case.spec.nf // self._copies
         self.cycles = 0
         self._begin()
 
@@ -77,7 +74,7 @@ class MvauEnv:
     def _begin(self) -> None:
         """Forget everything that crossed the streams so far."""
         self.scoreboard = Scoreboard(self.case)
-        self._input_beats: list[int] = []  # of the vector that is coming in
+        self._input_beats: list[int] = []  # of the vector, or its part, that is coming in
         self._weight_beats: list[int] = []  # of the neuron fold that is coming in
         self._vectors: deque[list[int]] = deque()  # whole ones, each once per fold it is used in
         self._folds: deque[list[int]] = deque()
@@ -172,8 +169,8 @@ class MvauEnv:
             self._stall(stream, None if pattern.name == "never" else stalls)
         weights = weight_beats(self.case.spec, self.case.weights)
         for vector in self.case.vectors:
-            beats = input_beats(self.case.spec, vector)
-            for _ in range(self._resends):
+            beats = input_beats(self.case.spec, vector, self.case.depthwise)
+            for _ in range(self.case.resends):
                 self.input.send_nowait(beats)
             self.weight.send_nowait(weights)
 
@@ -196,7 +193,7 @@ class MvauEnv:
     def _on_input(self, beat: Beat) -> None:
         self._input_beats.append(beat.data)
         if len(self._input_beats) == self.case.spec.sf:
-            self._vectors.extend([self._input_beats] * self._copies)
+            self._vectors.extend([self._input_beats] * self.case.copies)
             self._input_beats = []
             self._expect()
 
@@ -221,7 +218,7 @@ class MvauEnv:
     def close(self) -> None:
         """Refuse a vacuous pass: all that was sent was taken, all that was due came, and right."""
         expected = {
-            "input": len(self.case.vectors) * self.case.spec.sf * self._resends,
+            "input": len(self.case.vectors) * self.case.spec.total_fold // self.case.copies,
             "weight": len(self.case.vectors) * self.case.spec.total_fold,
         }
         self.scoreboard.close()

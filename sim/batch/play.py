@@ -93,21 +93,25 @@ def smallest(case: Case, rtl: Path = RTL) -> Case:
 
     left = _cleared(np.ones(len(vectors)), lambda rest: fails(stimuli=of(rest, vectors)))
     case = replace(case, stimuli=of(left, vectors))
-    weights = _cleared(case.weights, lambda rest: fails(weights=rest))
-    weights = _cleared(weights.T, lambda rest: fails(weights=rest.T)).T
+    blank = case.spec.weights.nearest(0)
+    weights = _cleared(case.weights, lambda rest: fails(weights=rest), blank)
+    weights = _cleared(weights.T, lambda rest: fails(weights=rest.T), blank).T
     case = replace(case, weights=weights)
-    lanes = _cleared(vectors.T, lambda rest: fails(stimuli=of(left, rest.T)))
+    blank = case.spec.inputs.nearest(0)
+    lanes = _cleared(vectors.T, lambda rest: fails(stimuli=of(left, rest.T)), blank)
     return replace(case, stimuli=of(left, lanes.T))
 
 
-def _cleared(array: _Array, still_fails: Callable[[_Array], bool]) -> _Array:
-    """Return the array with all zeroed that can be: all of it, its halves, its quarters, ..."""
+def _cleared(
+    array: _Array, still_fails: Callable[[_Array], bool], blank: npt.ArrayLike = 0
+) -> _Array:
+    """Return the array with all blank that can be: all of it, its halves, its quarters, ..."""
     size = len(array)
     while size:
         for start in range(0, len(array), size):
             trial = array.copy()
-            trial[start : start + size] = 0
-            if array[start : start + size].any() and still_fails(trial):
+            trial[start : start + size] = blank
+            if (trial != array).any() and still_fails(trial):
                 array = trial
         size //= 2
     return array
