@@ -17,6 +17,7 @@ UNIT_PARAMETERS: dict[str, tuple[str, ...]] = {
     "pe": ("simd", *_WIDTHS, "observe"),
     "mac": (*_WIDTHS, "observe"),
     "mvau": (*_SHAPES, *_WIDTHS, "observe"),
+    "unrolled": (),  # generated; all of it is wired in
 }
 
 

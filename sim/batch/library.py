@@ -24,13 +24,12 @@ from sim.runtime import (
     runtime,
 )
 from sim.tools import simulator
+from tb.case import streams_of
 
 _PHASES = tuple(f"bool Vunit___024root___eval_phase__{phase}" for phase in ("act", "nba"))
 SHIM = Path(__file__).with_name("shim.h")
 
-# The streams of every unit that plays cases, in the order in which a batch lists them.
-SOURCES = ("s_axis_input", "s_axis_weight")
-SINKS = ("m_axis_output",)
+SINKS = ("m_axis_output",)  # of every unit that plays cases
 
 # What a build that counts is made with; no signal here is too wide to be watched bit by bit.
 COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "4096")
@@ -56,6 +55,7 @@ def library(
     extra = COVERAGE if coverage else ()
     sources = closure(unit, rtl)
     texts = contents(sources)
+    sources_in = [f"s_axis_{stream}" for stream in streams_of(unit) if stream != "output"]
 
     def make(folder: Path) -> None:
         model = verilated(unit, parameters, rtl, folder, extra)
@@ -65,8 +65,8 @@ def library(
             *(["#define CLOCK_IS_NO_DATA"] if clock_is_no_data(model) else []),
             *(["#define COUNTS_COVERAGE"] if coverage else []),
             f'#include "{SHIM}"',
-            *(f"STREAM({name})" for name in (*SOURCES, *SINKS)),
-            f"using In = Sources<{', '.join(SOURCES)}>;",
+            *(f"STREAM({name})" for name in (*sources_in, *SINKS)),
+            f"using In = Sources<{', '.join(sources_in)}>;",
             f"using Out = Sinks<{', '.join(SINKS)}>;",
             "UNIT(In, Out)",
             *(f'#include "{path.name}"' for path in model),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from sim.batch.library import library
 from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.runtime import LEVELS
-from tb.case import Case, Stimulus, require_unit
+from tb.case import Case, Stimulus, require_unit, streams_of
 from tb.stalls import StallPattern
 
 _INPUT, _WEIGHT = range(2)  # the sources
@@ -166,7 +166,7 @@ class _Part:
     """One batch of a case: all of it, or its start, which a reset cuts off after some cycles."""
 
     def __init__(
-        self, case: Case, sources: ctypes.Array[_Source], stalls: int | None, cut: int | None
+        self, case: Case, sources: Sequence[_Source], stalls: int | None, cut: int | None
     ) -> None:
         spec, beats = case.spec, case.vector_count * case.spec.nf
         self.case, self.sources = case, (_Source * len(sources))(*sources)  # each counts its own
@@ -174,7 +174,9 @@ class _Part:
         self.overflow: BoolArray = np.zeros((beats, spec.pe), bool)
         self.last: BoolArray = np.zeros(beats, bool)
         answers = [array.ctypes.data for array in (self.out, self.overflow, self.last)]
-        self.sink = _Sink(*answers, beats, spec.pe, spec.acc_bits, _WEIGHT, spec.sf, stalls)
+        self.sink = _Sink(
+            *answers, beats, spec.pe, spec.acc_bits, len(sources) - 1, spec.sf, stalls
+        )
         budget = case.timeout_cycles if cut is None else cut
         # What is on offer while the unit is reset, one bit a stream, differs with the seed.
         offers = (3 * case.seed + (cut is not None)) % 8
@@ -184,19 +186,20 @@ class _Part:
 
     @property
     def moved(self) -> tuple[int, int, int]:
-        return self.sources[_INPUT].moved, self.sources[_WEIGHT].moved, self.sink.moved
+        weights = self.sources[_WEIGHT].moved if len(self.sources) > _WEIGHT else 0
+        return self.sources[_INPUT].moved, weights, self.sink.moved
 
     def require_good(self, batch: _Batch) -> None:
         """Raise SimulationError for what broke the rules of the streams."""
         if batch.fault:
-            counts = (("input", self.sources[_INPUT]), ("weight", self.sources[_WEIGHT]))
+            counts = zip(streams_of(self.case.unit), self.sources, strict=False)
             moved = " ".join(f"{name}={source.moved}" for name, source in counts)
             message = batch.message.decode(errors="replace")
             raise SimulationError(
                 f"{_FAULTS[batch.fault].format(budget=batch.budget, message=message)}; beats that "
                 f"moved: {moved} output={self.sink.moved}, output beats expected: {self.sink.beats}"
             )
-        if self.case.unit == "mvau":
+        if self.case.unit != "mac":
             due = np.arange(1, len(self.last) + 1) % self.case.spec.nf == 0
             for beat in np.flatnonzero((self.last != due)[: self.sink.moved])[:1]:
                 is_due, was = int(due[beat]), int(self.last[beat])
@@ -230,8 +233,8 @@ def _run(play: _Play, case: Case, points: tuple[str, ...]) -> Trace:
     stalls = played_stalls(case, cycles)
     pointers = {stream: pauses.ctypes.data for stream, pauses in stalls.items()}
     # A mac has no buffer: it is sent the vector again for every row.
-    copies = 1 if case.unit == "mvau" else spec.nf
-    sources = (_Source * 2)(
+    copies = spec.nf if case.unit == "mac" else 1
+    sources = [
         _Source(
             vectors.ctypes.data, len(vectors) * spec.sf, spec.simd, spec.input_bits,
             spec.sf, copies, spec.sf, pointers.get("input"),
@@ -240,7 +243,7 @@ def _run(play: _Play, case: Case, points: tuple[str, ...]) -> Trace:
             tiles.ctypes.data, spec.total_fold, spec.pe * spec.simd, spec.weight_bits,
             spec.total_fold, len(vectors), spec.total_fold, pointers.get("weight"),
         ),
-    )  # fmt: skip
+    ][: len(streams_of(case.unit)) - 1]  # fmt: skip
     cuts = [None] if case.reset_after is None else [case.reset_after, None]
     parts = [_Part(case, sources, pointers.get("output"), cut) for cut in cuts]
     batches = (_Batch * len(parts))(*(part.batch for part in parts))
