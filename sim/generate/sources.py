@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
+from golden.spec import MvauSpec
 from sim.build import contents
 from sim.cache import kept
 from sim.paths import RTL
@@ -14,15 +18,12 @@ from tb.case import UNROLLED, Case
 def verilog_of(case: Case, rtl: Path = RTL) -> Path:
     """Return the folder to build the case's unit from; it is written if it is not there.
 
-    An ``rtl`` that has a file of the unit is taken as it is. Errors: InputError for registers that
-    the unit has no room for.
+    An ``rtl`` that has a file of the unit is taken as it is.
     """
     if case.unit != UNROLLED or (rtl / f"{UNROLLED}.v").exists():
         return rtl
-    from sim.generate.unrolled import unrolled  # it brings pyverilog, which the others do without
-
     files = {
-        f"{UNROLLED}.v": unrolled(case.weights, case.spec, case.registers).text,
+        f"{UNROLLED}.v": _unrolled(case.spec, case.weights.tobytes(), case.registers),
         **contents(closure("skid_buffer", rtl)),
     }
 
@@ -31,3 +32,11 @@ def verilog_of(case: Case, rtl: Path = RTL) -> Path:
             (folder / name).write_text(text, encoding="utf-8")
 
     return kept(f"verilog-{UNROLLED}", files, write)
+
+
+@lru_cache(maxsize=32)
+def _unrolled(spec: MvauSpec, weights: bytes, registers: tuple[int, ...] | None) -> str:
+    from sim.generate.unrolled import unrolled  # it brings pyverilog, which the others do without
+
+    rows = np.frombuffer(weights, np.int64).reshape(spec.mh, spec.mw)
+    return unrolled(rows, spec, registers).text

@@ -2,7 +2,7 @@
 
 Values are held at every product and sum as ``rtl/dot.v`` holds them, in its order: level by level,
 neighbours from lane 0, an odd one waits. A weight of zero has no product, so its neighbour waits as
-well. What no input can drive out of P bits has the width of its exact range and is not watched.
+well. What no input can drive out of P bits has the width of its exact range and is not observed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Unrolled:
     text: str
     products: int  # one for each nonzero weight
     sums: int
-    watched: int  # products and sums that some input can drive out of P bits
+    observed: int  # products and sums that some input can drive out of P bits
     latency: int  # cycles from an input beat to its result
 
 
@@ -48,7 +48,8 @@ def unrolled(weights: IntArray, spec: MvauSpec, registers: Sequence[int] | None 
     """Return module ``unrolled`` for weights (MH, MW); its leaf is ``rtl/skid_buffer.v``.
 
     ``registers`` are the levels of the tree that a register stage follows; level 0 are the
-    products; None: every second. Errors: InputError for weights or registers that the spec has no room for.
+    products; None: every second. Errors: InputError for weights or registers that are not for the
+    spec.
     """
     require_unit(UNROLLED, spec)
     weights, _ = mvau.checked(spec, weights, np.full((1, spec.mw), spec.inputs.minimum))
@@ -75,7 +76,7 @@ class _Row:
 class _Writer:
     def __init__(self, spec: MvauSpec, weights: IntArray, levels: tuple[int, ...]) -> None:
         self.spec, self.weights, self.levels = spec, weights, levels
-        self.products = self.sums = self.watched = 0
+        self.products = self.sums = self.observed = 0
         module = self.module = Module(UNROLLED)
         self.clk, self.rst = module.input("clk"), module.input("rst")
         self.input_data = module.input("s_axis_input_tdata", spec.input_beat_bits)
@@ -107,15 +108,14 @@ class _Writer:
         header = (
             f"{UNROLLED}.v -- {self.spec.mh} dot products of {self.spec.mw} inputs, their weights "
             "wired in\n\n"
-            f"Generated: {self.spec.id}, weights {digest}.\n"
-            f"{self.products} products, {self.sums} sums, {self.watched} of them watched for "
-            "overflow.\n"
-            f"A vector a beat, one a cycle, its result {latency} cycles later; registers after "
-            f"levels: {', '.join(map(str, self.levels)) or 'none'}.\n"
+            f"Generated for {self.spec.id}, weights {digest}.\n"
+            f"{self.products} products and {self.sums} sums; {self.observed} of them are observed.\n"
+            "A whole vector a beat, one a cycle. Registers after levels "
+            f"{', '.join(map(str, self.levels)) or '(none)'}; latency in cycles: {latency}.\n"
             "SPDX-License-Identifier: Apache-2.0"
         )
         text = self.module.text(header)
-        return Unrolled(text, self.products, self.sums, self.watched, latency)
+        return Unrolled(text, self.products, self.sums, self.observed, latency)
 
     @property
     def _only_wraps(self) -> bool:
@@ -167,7 +167,7 @@ class _Writer:
         self, row: _Row, name: str, value: Callable[[int], Word], low: int, high: int,
         exact_bits: int,
     ) -> _Node:  # fmt: skip
-        """Bring a value to P bits, if some input drives it out of them, and watch for that."""
+        """Bring a value to P bits, if some input drives it out of them, and observe that."""
         module, acc_bits = self.module, self.spec.acc_bits
         if exact_bits <= acc_bits:
             return _Node(module.wire(name, exact_bits, value(exact_bits)), low, high)
@@ -181,7 +181,7 @@ class _Writer:
             sign = exact.part(exact_bits - 1)
             held = mux(overflow, concat(sign, repeat(~sign, acc_bits - 1)), held)
         if self.spec.observe:
-            self.watched += 1
+            self.observed += 1
             row.overflows.append(overflow)
         return _Node(module.wire(name, acc_bits, held), low, high)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -193,7 +193,7 @@ class Module:
         built = ast.ModuleDef(
             self.name, ast.Paramlist(()), ast.Portlist(tuple(self._ports)), tuple(self._items)
         )
-        code = ASTCodeGenerator(indentsize=4).visit(built).strip()
+        code = _Code(indentsize=4).visit(built).strip()
         comment = "\n".join(f"// {line}".rstrip() for line in header.splitlines())
         text = f"{comment}\n\n`default_nettype none\n\n{code}\n\n`default_nettype wire\n"
         modules = read(text)
@@ -219,6 +219,16 @@ class Module:
             raise VerilogError(f"{self.name} has two things of the name {name}")
         self._names.add(name)
         return name
+
+
+class _Code(ASTCodeGenerator):  # type: ignore[misc]
+    """pyverilog's generator, but for names and numbers: a template for each of so many is slow."""
+
+    def visit_Identifier(self, node: Any) -> str:
+        return str(node.name)
+
+    def visit_IntConst(self, node: Any) -> str:
+        return str(node.value)
 
 
 def read(text: str) -> list[Any]:
