@@ -22,6 +22,7 @@ UNIT_PARAMETERS: dict[str, tuple[str, ...]] = {
     "mac": (*_WIDTHS, "observe"),
     "mvau": (*_SHAPES, *_WIDTHS, "observe"),
     "vvau": (*_SHAPES, *_WIDTHS, "observe"),
+    "unrolled": (),  # generated; all of it is wired in
 }
 
 # Fields that specs in files may lack: those of before there were any bipolar operands.

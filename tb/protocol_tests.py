@@ -25,7 +25,7 @@ from golden import mvau
 from golden.archive import whole_file
 from golden.integer import IntArray
 from golden.spec import MvauSpec
-from tb.case import DENSE, Case, Stimulus
+from tb.case import DEPTHWISE, Case, Stimulus
 from tb.env import Cut, MvauEnv
 from tb.scoreboard import Scoreboard
 from tb.stalls import STREAMS
@@ -65,7 +65,7 @@ class Example:
 @cache
 def layer(number: int) -> tuple[IntArray, list[Stimulus]]:
     """Return weights, and vectors one by one, the simplest first."""
-    weights, stimuli = adverse_layer(SPEC, np.random.default_rng(number), UNIT not in DENSE)
+    weights, stimuli = adverse_layer(SPEC, np.random.default_rng(number), UNIT == DEPTHWISE)
     simplest_first = sorted(stimuli, key=lambda stimulus: stimulus.family != "corners")
     return weights, [
         Stimulus(stimulus.family, vector[None])

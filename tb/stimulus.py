@@ -14,7 +14,7 @@ import numpy as np
 from golden import bounds
 from golden.integer import Format, IntArray
 from golden.spec import MvauSpec
-from tb.case import DENSE, Case, Stimulus
+from tb.case import DEPTHWISE, Case, Stimulus
 
 REAL = "real data"
 CORNERS = "corners"
@@ -131,7 +131,7 @@ def adverse_case(
     """Return a case of all families, or of the edges alone, against rows hard on ``spec``."""
     if unit == "mac":
         spec = replace(spec, pe=1, simd=1)
-    weights, stimuli = adverse_layer(spec, np.random.default_rng(seed), unit not in DENSE)
+    weights, stimuli = adverse_layer(spec, np.random.default_rng(seed), unit == DEPTHWISE)
     if edges_only:
         stimuli = tuple(s for s in stimuli if s.family == EDGES)
     return Case(unit, spec, "adverse", weights, stimuli, seed=seed, **others)

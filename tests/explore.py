@@ -26,7 +26,7 @@ from golden.spec import MvauSpec
 from sim import batch
 from sim.paths import RTL
 from tb import stimulus
-from tb.case import DENSE, Case, Stimulus
+from tb.case import DEPTHWISE, Case, Stimulus
 from tb.stalls import STREAMS
 
 VECTORS = 256  # of a case, at least
@@ -218,7 +218,7 @@ def cases(
     weights = rows[draw(FAMILY) % len(rows)](rng, spec)
     ends = draw(ENDS)
     return Case(
-        unit, spec, "explored", weights, expanded(spec, weights, rng, ends, unit not in DENSE),
+        unit, spec, "explored", weights, expanded(spec, weights, rng, ends, unit == DEPTHWISE),
         stalls=draw(STALLS) if stalls else {}, reset_after=draw(RESETS) if reset else None,
         seed=draw(SEEDS) if reset else 1,
     )  # fmt: skip
