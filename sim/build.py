@@ -87,7 +87,7 @@ def build(
             "arguments": {
                 "sources": [str(file) for file in files],
                 "hdl_toplevel": top,
-                "parameters": dict(parameters),
+                "parameters": {name: constant(value) for name, value in parameters.items()},
                 "build_args": flags,
                 "build_dir": str(folder),
                 "timescale": ["1ns", "1ps"],
@@ -105,6 +105,15 @@ def build(
         "waves": traced, "ports": _PUBLIC, "sources": texts,
     }  # fmt: skip
     return Build(simulator, top, kept(f"{simulator.name}-{top}", content, make), traced)
+
+
+def constant(value: int) -> int | str:
+    """Return the value of a parameter as simulators take it: sized where it is long.
+
+    >>> constant(-1), constant(1 << 40)
+    (-1, "41'h10000000000")
+    """
+    return value if -(1 << 31) <= value < 1 << 31 else f"{value.bit_length()}'h{value:x}"
 
 
 def contents(sources: Sequence[Path]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from sim.paths import BUILD, RTL, shown
 from sim.tools import Simulator
 from tb.case import Case
 from tb.scoreboard import Tally
+from tb.streams import StreamCase
 
 MIN_LIMIT_S = 120
 SLOWEST = 200  # cycles a second, on a machine that does much else
@@ -197,6 +198,28 @@ def play_buffer(
     with _taking_place(place) as fresh:
         env = {"A2Q_SEED": str(seed)}
         return simulate(built, "tb.buffer_tests", buffer_tests(), fresh, env, seed)
+
+
+def play_streams(
+    cases: Sequence[StreamCase], simulator: Simulator, waves: bool = False, rtl: Path = RTL
+) -> list[str]:
+    """Play stream cases of one unit in one simulation; return what is wrong, in sentences.
+
+    Errors: SimulationError if the unit does not build.
+    """
+    unit, parameters = cases[0].unit, cases[0].parameters
+    if any((case.unit, case.parameters) != (unit, parameters) for case in cases):
+        raise ValueError("cases of one simulation must share unit and parameters")
+    built = build(unit, parameters, simulator, waves, rtl)
+    place = BUILD / "runs" / f"{cases[0].id}-{len(cases)}-{simulator.name}"
+    with _taking_place(place) as fresh:
+        files = [fresh / f"{i}.json" for i in range(len(cases))]
+        for case, file in zip(cases, files, strict=True):
+            case.save(file)
+        env = {"A2Q_CASES": json.dumps([str(file) for file in files])}
+        tests = [f"plays_streams/index={i}" for i in range(len(cases))] + ["waits_for_nobody"]
+        limit_s = MIN_LIMIT_S + sum(case.timeout_cycles for case in cases) / SLOWEST
+        return simulate(built, "tb.stream_tests", tests, fresh, env, cases[0].seed, limit_s)
 
 
 def judge(results: Path, tests: Iterable[str]) -> list[str]:

@@ -10,5 +10,6 @@
 
 from sim.batch.model import Model, Trace, load
 from sim.batch.play import judge, play, smallest
+from sim.batch.streams import play_streams
 
-__all__ = ["Model", "Trace", "judge", "load", "play", "smallest"]
+__all__ = ["Model", "Trace", "judge", "load", "play", "play_streams", "smallest"]

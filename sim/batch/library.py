@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from golden.integer import InputError
-from sim.build import FLAGS, contents, does_not_build, require_same
+from sim.build import FLAGS, constant, contents, does_not_build, require_same
 from sim.cache import kept
 from sim.paths import RTL
 from sim.process import run_logged
@@ -27,10 +27,6 @@ from sim.tools import simulator
 
 _PHASES = tuple(f"bool Vunit___024root___eval_phase__{phase}" for phase in ("act", "nba"))
 SHIM = Path(__file__).with_name("shim.h")
-
-# The streams of every unit that plays cases, in the order in which a batch lists them.
-SOURCES = ("s_axis_input", "s_axis_weight")
-SINKS = ("m_axis_output",)
 
 # What a build that counts is made with; no signal here is too wide to be watched bit by bit.
 COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "4096")
@@ -65,10 +61,7 @@ def library(
             *(["#define CLOCK_IS_NO_DATA"] if clock_is_no_data(model) else []),
             *(["#define COUNTS_COVERAGE"] if coverage else []),
             f'#include "{SHIM}"',
-            *(f"STREAM({name})" for name in (*SOURCES, *SINKS)),
-            f"using In = Sources<{', '.join(SOURCES)}>;",
-            f"using Out = Sinks<{', '.join(SINKS)}>;",
-            "UNIT(In, Out)",
+            *streams((folder / "Vunit.h").read_text(encoding="utf-8")),
             *(f'#include "{path.name}"' for path in model),
         ]
         (folder / "unit.cc").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -106,15 +99,41 @@ def verilated(
     """
     verilator = simulator("verilator")
     tool = shutil.which("verilator_bin", path=verilator.env()["PATH"]) or "verilator"
+    overrides = [f"-G{name}={constant(value)}" for name, value in parameters.items()]
     command = [
         tool, "--cc", "--prefix", "Vunit", "--top-module", unit, "--Mdir", str(folder),
-        *FLAGS["verilator"], *extra, *(f"-G{name}={value}" for name, value in parameters.items()),
+        *FLAGS["verilator"], *extra, *overrides,
         *map(str, closure(unit, rtl)),
     ]  # fmt: skip
     log = folder / "verilate.log"
     if run_logged(command, log, verilator.env(), folder, LIMIT_S) != 0:
         raise does_not_build(unit, log)
     return sorted(folder.glob("*.cpp"))
+
+
+def streams(header: str) -> list[str]:
+    """Return what tells ``shim.h`` of a model's streams, found by their valid and ready.
+
+    A stream whose valid goes in is a source, one whose ready goes in a sink, and one of which
+    neither does is a tap, which is watched like a sink.
+    """
+    valid = _directions(header, "tvalid")
+    ready = _directions(header, "tready")
+    directions = {name: (valid[name], ready[name]) for name in sorted(valid.keys() & ready.keys())}
+    sources = [name for name, (ahead, _) in directions.items() if ahead == "IN"]
+    sinks = [name for name in directions if name not in sources]
+    taps = {name for name in sinks if directions[name][1] == "OUT"}
+    return [
+        *(f"{'TAP' if name in taps else 'STREAM'}({name})" for name in directions),
+        f"using In = Sources<{', '.join(sources)}>;",
+        f"using Out = Sinks<{', '.join(sinks)}>;",
+        f'UNIT(In, Out, "{" ".join(sources)}|{" ".join(sinks)}")',
+    ]
+
+
+def _directions(header: str, signal: str) -> dict[str, str]:
+    ports = re.findall(rf"VL_(IN|OUT)8\(&(\w+)_{signal},", header)
+    return {name: direction for direction, name in ports}
 
 
 def clock_is_no_data(model: Iterable[Path]) -> bool:

@@ -1,9 +1,10 @@
 // shim.h -- a Verilated unit behind a C interface: whole batches of beats through its AXI-Streams
 //
-// The file that includes this names the unit's streams (STREAM) and lists them (UNIT); which signals
-// a stream has, and how wide they are, is found out here. One call plays one batch: reset, beats
-// in, beats out, each stream with stalls of its own, until all beats moved or the cycles are spent.
-// What breaks a rule of the streams ends the batch with a fault.
+// The file that includes this names the unit's streams (STREAM, TAP) and lists them (UNIT); which
+// signals a stream has, and how wide they are, is found out here. One call plays one batch: reset,
+// beats in, beats out, each stream with stalls of its own, until all beats moved or the cycles are
+// spent. A tap is a stream inside the unit that is only watched. What breaks a rule of the streams
+// ends the batch with a fault.
 
 #include <array>
 #include <cstdint>
@@ -22,21 +23,25 @@ extern "C" {
 // Beats into the unit: in blocks of `block` beats, each block sent `copies` times before the next.
 struct Source {
     const int64_t* values;  // (beats, lanes)
-    int64_t beats, lanes, bits, block, copies;
-    int64_t last_every;  // tlast comes with each so-many-th beat that is sent
+    const uint8_t* users;   // (beats, user_lanes); null: all zero
+    const uint8_t* lasts;   // (beats,); null: never
+    const int64_t* after;   // (beats,) is not offered before stream `of` moved so many; null: at once
     const uint8_t* stalls;  // for each cycle: does the stream stand still? null: never
-    int64_t moved;          // beats that the unit took
+    int64_t beats, lanes, bits, user_lanes, block, copies;
+    int64_t of;     // sources first, then sinks
+    int64_t moved;  // beats that the unit took
 };
 
 // Beats out of the unit. Each is due only after the unit took `needs` beats for it from source `of`.
 struct Sink {
     int64_t* values;  // (beats, lanes), sign-extended
-    uint8_t* users;   // (beats, lanes)
+    uint8_t* users;   // (beats, user_lanes)
     uint8_t* lasts;   // (beats,)
-    int64_t beats, lanes, bits;
-    int64_t of, needs;
     const uint8_t* stalls;
-    int64_t moved;  // beats that left the unit
+    int64_t beats, lanes, bits, user_lanes;
+    int64_t of, needs;
+    int64_t endless;  // 1: more would come if asked for, so nobody asks
+    int64_t moved;    // beats that left the unit
 };
 
 enum Fault : int64_t {
@@ -53,6 +58,7 @@ struct Batch {
     int64_t tries;   // cycles in which it is tried whether anything follows the sinks' ready
     int64_t cycles;  // until all beats moved
     int64_t fault;
+    int64_t at;  // the sink that it is about
     char message[256];
 };
 
@@ -176,12 +182,13 @@ void unpack(const uint32_t* words, int64_t lanes, int64_t bits, int64_t* values)
 template <class Ports>
 class Driver {
     using Data = std::remove_reference_t<decltype(Ports::data(std::declval<Vunit&>()))>;
+    using User = std::remove_reference_t<decltype(*Ports::user(std::declval<Vunit&>()))>;
 
 public:
     Driver(Vunit& unit, Source& plan)
         : plan{plan}, data{Ports::data(unit)}, valid{Ports::valid(unit)},
-          ready{Ports::ready(unit)}, last{Ports::last(unit)}, total{plan.beats * plan.copies},
-          words(plan.beats * WORDS<Data>), beat{words.data()}, junk(WORDS<Data>) {
+          ready{Ports::ready(unit)}, user{Ports::user(unit)}, last{Ports::last(unit)},
+          total{plan.beats * plan.copies}, words(plan.beats * WORDS<Data>), junk(WORDS<Data>) {
         require_room<Data>(plan.lanes * plan.bits);
         for (int64_t i = 0; i < plan.beats; ++i)
             pack(plan.values + i * plan.lanes, plan.lanes, plan.bits, &words[i * WORDS<Data>]);
@@ -189,6 +196,14 @@ public:
         pack(ones.data(), plan.lanes, plan.bits, junk.data());
         plan.moved = 0;
         put(data, junk.data());
+        if (!user) return;
+        require_room<User>(plan.user_lanes);
+        user_words.resize(plan.beats * WORDS<User>);
+        for (int64_t i = 0; plan.users && i < plan.beats * plan.user_lanes; ++i) {
+            const int64_t lane = i % plan.user_lanes;
+            user_words[i / plan.user_lanes * WORDS<User> + lane / 32] |=
+                static_cast<uint32_t>(plan.users[i]) << lane % 32;
+        }
     }
 
     // During reset, with data that must not be taken.
@@ -196,13 +211,15 @@ public:
 
     bool is_ready() const { return ready; }
 
-    void offer(int64_t now) {
+    void offer(int64_t now, const int64_t* const* moved) {
         if (offers) return;
-        offers = plan.moved < total && !(plan.stalls && plan.stalls[now]);
+        offers = plan.moved < total && !(plan.stalls && plan.stalls[now]) &&
+                 !(plan.after && *moved[plan.of] < plan.after[beat]);
         if (offers) {
             valid = 1;
-            put(data, beat);
-            if (last) *last = to_last == 1;
+            put(data, &words[beat * WORDS<Data>]);
+            if (user) put(*user, &user_words[beat * WORDS<User>]);
+            if (last) *last = plan.lasts && plan.lasts[beat];
         } else if (valid) {
             valid = 0;
             put(data, junk.data());
@@ -214,11 +231,10 @@ public:
         if (!offers || !ready) return false;
         offers = false;
         ++plan.moved;
-        if (--to_last == 0) to_last = plan.last_every;
-        beat += WORDS<Data>;
+        ++beat;
         if (++in_block == plan.block) {
             in_block = 0;
-            if (++copy < plan.copies) beat -= plan.block * WORDS<Data>;
+            if (++copy < plan.copies) beat -= plan.block;
             else copy = 0;
         }
         return true;
@@ -227,12 +243,12 @@ public:
 private:
     Source& plan;
     Data& data;
-    CData &valid, &ready, *last;
+    CData &valid, &ready;
+    User* user;
+    CData* last;
     const int64_t total;
-    std::vector<uint32_t> words;
-    const uint32_t* beat;
-    std::vector<uint32_t> junk;
-    int64_t in_block = 0, copy = 0, to_last = plan.last_every;
+    std::vector<uint32_t> words, user_words, junk;
+    int64_t beat = 0, in_block = 0, copy = 0;
     bool offers = false;
 };
 
@@ -246,20 +262,20 @@ public:
         : plan{plan}, data{Ports::data(unit)}, valid{Ports::valid(unit)},
           ready{Ports::ready(unit)}, last{Ports::last(unit)}, user{Ports::user(unit)} {
         require_room<Data>(plan.lanes * plan.bits);
-        require_room<User>(plan.lanes);
+        require_room<User>(plan.user_lanes);
         plan.moved = 0;
     }
 
-    void hold(bool on_offer) { ready = on_offer; }
+    void hold(bool on_offer) { set(on_offer); }
 
-    bool is_valid() const { return valid; }
-    bool stands() const { return !ready; }
-    void turn() { ready = !ready; }
+    bool is_valid() const { return Ports::driven && valid; }
+    bool stands() const { return !Ports::driven || !ready; }
+    void turn() { set(!ready); }
 
-    void offer(int64_t now) { ready = !(plan.stalls && plan.stalls[now]); }
+    void offer(int64_t now) { set(!(plan.stalls && plan.stalls[now]) && !has_enough()); }
 
     // Returns whether a beat moved; a broken rule goes into `fault`.
-    bool move(const Source* sources, int64_t& fault) {
+    bool move(const int64_t* const* sources, int64_t& fault) {
         if (!valid) {
             if (waits) fault = FELL;
             return false;
@@ -269,14 +285,15 @@ public:
         if (user) get(*user, beat.user);
         if (last) beat.last = *last;
         if (waits && !(beat == held)) fault = CHANGED;
-        else if (plan.moved == plan.beats) fault = TOO_MANY;
-        else if (sources[plan.of].moved < (plan.moved + 1) * plan.needs) fault = TOO_EARLY;
+        else if (plan.moved == plan.beats && !plan.endless) fault = TOO_MANY;
+        else if (*sources[plan.of] < (plan.moved + 1) * plan.needs) fault = TOO_EARLY;
         waits = !ready;
         if (waits) held = beat;
         if (waits || fault) return false;
         unpack(beat.data, plan.lanes, plan.bits, plan.values + plan.moved * plan.lanes);
-        for (int64_t lane = 0; lane < plan.lanes; ++lane)
-            plan.users[plan.moved * plan.lanes + lane] = beat.user[lane / 32] >> lane % 32 & 1;
+        for (int64_t lane = 0; lane < plan.user_lanes; ++lane)
+            plan.users[plan.moved * plan.user_lanes + lane] =
+                beat.user[lane / 32] >> lane % 32 & 1;
         plan.lasts[plan.moved++] = beat.last;
         return true;
     }
@@ -286,6 +303,12 @@ private:
         uint32_t data[WORDS<Data>], user[WORDS<User>] = {}, last = 0;
         bool operator==(const Beat&) const = default;
     };
+
+    bool has_enough() const { return plan.endless && plan.moved == plan.beats; }
+
+    void set(bool on_offer) {
+        if constexpr (Ports::driven) ready = on_offer;
+    }
 
     Sink& plan;
     const Data& data;
@@ -320,11 +343,20 @@ struct Sources {};
 template <class... Ports>
 struct Sinks {};
 
+template <int64_t at, class Collected>
+void take(Collected& collector, const int64_t* const* moved, int64_t& left, Batch& batch) {
+    const int64_t before = batch.fault;
+    left -= collector.move(moved, batch.fault);
+    if (batch.fault != before) batch.at = at;
+}
+
 template <class... In, class... Out, std::size_t... I, std::size_t... O>
 void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_sequence<I...>,
           std::index_sequence<O...>) {
     std::tuple<Driver<In>...> drivers{Driver<In>{unit, batch.sources[I]}...};
     std::tuple<Collector<Out>...> collectors{Collector<Out>{unit, batch.sinks[O]}...};
+    const std::array<const int64_t*, sizeof...(In) + sizeof...(Out)> moved{
+        &batch.sources[I].moved..., &batch.sinks[O].moved...};
     int64_t left = (0 + ... + (batch.sources[I].beats * batch.sources[I].copies)) +
                    (0 + ... + batch.sinks[O].beats);
 
@@ -339,7 +371,7 @@ void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_s
 
     int64_t now = 0, end = batch.budget;
     for (batch.fault = NONE; now < end && !batch.fault; ++now) {
-        (std::get<I>(drivers).offer(now), ...);
+        (std::get<I>(drivers).offer(now, moved.data()), ...);
         (std::get<O>(collectors).offer(now), ...);
         // The clock falls with new operands on offer, combinational paths settle, and it rises.
         unit.clk = 0;
@@ -348,8 +380,8 @@ void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_s
             // Neither ready of a source nor valid of a sink may follow ready of a sink.
             --batch.tries;
             const auto answers = [&] {
-                return std::array{std::get<I>(drivers).is_ready()...,
-                                  std::get<O>(collectors).is_valid()...};
+                return std::array<bool, sizeof...(In) + sizeof...(Out)>{
+                    std::get<I>(drivers).is_ready()..., std::get<O>(collectors).is_valid()...};
             };
             const auto turn = [&] {
                 (std::get<O>(collectors).turn(), ...);
@@ -357,11 +389,11 @@ void play(Vunit& unit, Batch& batch, Sources<In...>, Sinks<Out...>, std::index_s
                 return answers();
             };
             const auto before = answers();
-            if (turn() != before) batch.fault = FOLLOWS;
+            if (turn() != before) batch.fault = FOLLOWS, batch.at = sizeof...(Out) - 1;
             turn();
         }
         ((left -= std::get<I>(drivers).move()), ...);
-        ((left -= std::get<O>(collectors).move(batch.sources, batch.fault)), ...);
+        (take<O>(std::get<O>(collectors), moved.data(), left, batch), ...);
         unit.clk = 1;
         rise(unit);
         if (left == 0) {
@@ -415,17 +447,23 @@ void play_all(Batch* batches, int64_t count, int seed, uint32_t* hits, Sources<I
             return static_cast<CData*>(nullptr);             \
     }
 
-#define STREAM(stream)                                                   \
+#define PORTS(stream, is_driven)                                         \
     struct stream {                                                      \
         static auto& data(Vunit& unit) { return unit.stream##_tdata; }   \
         static auto& valid(Vunit& unit) { return unit.stream##_tvalid; } \
         static auto& ready(Vunit& unit) { return unit.stream##_tready; } \
         SIGNAL(stream, user)                                             \
         SIGNAL(stream, last)                                             \
+        static constexpr bool driven = is_driven;                        \
     };
 
-#define UNIT(In, Out)                                                             \
-    extern "C" __attribute__((visibility("default"))) void a2q_play(              \
-        Batch* batches, int64_t count, int seed, uint32_t* hits) {                \
-        play_all(batches, count, seed, hits, In{}, Out{});                        \
+#define STREAM(stream) PORTS(stream, true)
+#define TAP(stream) PORTS(stream, false)
+
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
+#define UNIT(In, Out, names)                                                               \
+    EXPORTED const char* a2q_streams() { return names; }                                   \
+    EXPORTED void a2q_play(Batch* batches, int64_t count, int seed, uint32_t* hits) {      \
+        play_all(batches, count, seed, hits, In{}, Out{});                                 \
     }
