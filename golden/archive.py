@@ -127,7 +127,10 @@ def _format(header: dict[str, Any], side: str, widest: int) -> Format:
             f"{side}_bits must be 1 to {widest} and signed_{side} true or false, "
             f"got {bits!r}, {signed!r}"
         )
-    return Format(bits, signed)
+    bipolar = header.get(f"bipolar_{side}", False)  # files of before there were any
+    if type(bipolar) is not bool:
+        raise InputError(f"bipolar_{side} must be true or false, got {bipolar!r}")
+    return Format(bits, signed, bipolar)
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -46,13 +46,14 @@ def a2q_max_l1_norm(acc_bits: int, inputs: Format) -> Fraction:
 def a2q_plus_max_l1_norm(acc_bits: int, inputs: Format) -> Fraction:
     """Return the largest L1 norm of a row that sums to zero which A2Q+ lets into ``acc_bits`` bits.
 
-    A2Q+, section 3: ||w||_1 <= (2^P - 2) / (2^N - 1).
+    A2Q+, section 3: ||w||_1 <= (2^P - 2) / (2^N - 1), where 2^N - 1 is what lies between the lowest
+    input and the highest: 2 if they are bipolar.
 
     >>> a2q_plus_max_l1_norm(16, Format(8, signed=False))
     Fraction(65534, 255)
     """
     _require_accumulator(acc_bits)
-    return Fraction((1 << acc_bits) - 2, (1 << inputs.bits) - 1)
+    return Fraction((1 << acc_bits) - 2, inputs.maximum - inputs.minimum)
 
 
 def l1_norm(weights: IntArray) -> IntArray:
@@ -70,8 +71,9 @@ def worst_case_inputs(weights: IntArray, inputs: Format) -> tuple[IntArray, IntA
     (array([[ 0, 15]]), array([[15,  0]]))
     """
     weights, low, high = _rows(weights, 1), inputs.minimum, inputs.maximum
-    lowest = np.where(weights > 0, low, np.where(weights < 0, high, 0))
-    highest = np.where(weights > 0, high, np.where(weights < 0, low, 0))
+    any_input = inputs.nearest(0)  # for a weight of zero
+    lowest = np.where(weights > 0, low, np.where(weights < 0, high, any_input))
+    highest = np.where(weights > 0, high, np.where(weights < 0, low, any_input))
     return lowest, highest
 
 
@@ -81,7 +83,7 @@ def exact_range(
     """Return (lo, hi), each (MH,): the extremes of any partial sum, over all inputs and orders.
 
     hi = sum_i max(w_i*xmin, w_i*xmax), lo = sum_i min(w_i*xmin, w_i*xmax). A lane left out adds
-    zero, which lies between the two: every format holds zero. ``start`` (MH,) is what else goes
+    zero, which lies between the two: no format is of one sign. ``start`` (MH,) is what else goes
     into each accumulator, at any moment: hi + max(start, 0), lo + min(start, 0).
 
     >>> exact_range(np.array([[3, -2]]), Format(4, signed=False))

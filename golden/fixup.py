@@ -73,8 +73,10 @@ def _nearest_safe(row: IntArray, acc: Format, inputs: Format, start: int) -> Int
         low, high, step = too_high - change * y, change * x - too_low, x - y
         if step < 0:
             low, high, step = -high, -low, -step
-        # step is 2^N - 1 for unsigned inputs, 1 for signed ones: never 0.
-        return range(max(-(-low // step), change - n, 0), min(high // step, change, p) + 1)
+        fewest, most = max(change - n, 0), min(change, p)
+        if step == 0:  # bipolar: either side brings both ends in
+            return range(fewest, most + 1 if low <= 0 <= high else fewest)
+        return range(max(-(-low // step), fewest), min(high // step, most) + 1)
 
     change = bisect_left(range(p + n), True, key=lambda k: bool(shares(k)))
     legal = shares(change)

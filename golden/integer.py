@@ -29,12 +29,18 @@ class Overflow(IntEnum):
 
 @dataclass(frozen=True)
 class Format:
-    """Two's complement (signed) or plain binary (unsigned) integers of ``bits`` bits."""
+    """Two's complement (signed) or plain binary (unsigned) integers of ``bits`` bits.
+
+    A ``bipolar`` one, of one signed bit, is -1 or +1: there is no zero.
+    """
 
     bits: int
     signed: bool
+    bipolar: bool = False
 
     def __post_init__(self) -> None:
+        if type(self.bipolar) is not bool:
+            raise InputError(f"bipolar must be a bool, got {self.bipolar!r}")
         # What int64 holds: 64 bits are enough only for signed integers.
         if type(self.signed) is not bool or type(self.bits) is not int:
             raise InputError(
@@ -42,6 +48,9 @@ class Format:
             )
         if not 1 <= self.bits <= 63 + self.signed:
             raise InputError(f"a format must have 1 to {63 + self.signed} bits, got {self.bits}")
+        if self.bipolar and (self.bits, self.signed) != (1, True):
+            sign = "signed" if self.signed else "unsigned"
+            raise InputError(f"a bipolar format must have 1 signed bit, got {sign} {self.bits}-bit")
 
     @property
     def minimum(self) -> int:
@@ -49,10 +58,45 @@ class Format:
 
     @property
     def maximum(self) -> int:
-        return (1 << (self.bits - self.signed)) - 1
+        return 1 if self.bipolar else (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def values(self) -> range:
+        """All values, ascending."""
+        return range(self.minimum, self.maximum + 1, 2 if self.bipolar else 1)
 
     def __str__(self) -> str:
-        return f"{'signed' if self.signed else 'unsigned'} {self.bits}-bit"
+        kind = "bipolar" if self.bipolar else "signed" if self.signed else "unsigned"
+        return f"{kind} {self.bits}-bit"
+
+    def nearest(self, values: npt.ArrayLike) -> IntArray:
+        """Return the value of this format that is nearest to each; of two, the lower one.
+
+        >>> Format(2, signed=True).nearest([-5, 0]), Format(1, True, bipolar=True).nearest([-5, 0])
+        (array([-2,  0]), array([-1, -1]))
+        """
+        array = np.asarray(values, np.int64)
+        if self.bipolar:
+            return np.where(array > 0, np.int64(1), np.int64(-1))
+        return np.clip(array, self.minimum, self.maximum)
+
+    def encode(self, values: npt.ArrayLike) -> IntArray:
+        """Return the words that stand for ``values`` on wires: modulo 2^bits; if bipolar, 0 or 1.
+
+        >>> Format(4, signed=True).encode([-1, 7]), Format(1, True, bipolar=True).encode([-1, 1])
+        (array([15,  7]), array([0, 1]))
+        """
+        array = np.asarray(values, np.int64)
+        if self.bipolar:
+            return (array + 1) // 2
+        return array & ((1 << self.bits) - 1) if self.bits < 64 else array
+
+    def decode(self, words: npt.ArrayLike) -> IntArray:
+        """Return the values that words on wires stand for; the inverse of ``encode``."""
+        array = np.asarray(words, np.int64)
+        if self.bipolar:
+            return 2 * array - 1
+        return narrow(array, self.bits, Overflow.WRAP) if self.signed else array
 
     def require(self, values: npt.ArrayLike, name: str, ndim: int) -> IntArray:
         """Return ``values`` as int64, or refuse them.
@@ -69,12 +113,14 @@ class Format:
             raise InputError(
                 f"{name} must be a {ndim}-dimensional array with elements, got shape {array.shape}"
             )
-        low, high = int(array.min()), int(array.max())
-        if low < self.minimum or high > self.maximum:
-            worst = low if low < self.minimum else high
-            raise InputError(
-                f"{name} must fit {self} integers ({self.minimum} to {self.maximum}), got {worst}"
-            )
+        hole = [0] if self.bipolar and not array.all() else []
+        for worst in (int(array.min()), int(array.max()), *hole):
+            if worst not in self.values:
+                between = "or" if self.bipolar else "to"
+                raise InputError(
+                    f"{name} must fit {self} integers "
+                    f"({self.minimum} {between} {self.maximum}), got {worst}"
+                )
         return array.astype(np.int64)
 
 

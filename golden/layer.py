@@ -19,8 +19,8 @@ ACC_BIAS_BITS = 47
 def activate(thresholds: IntArray, outputs: Format, acc: IntArray) -> IntArray:
     """Return the activation of each row: thresholds (MH, S), accumulators (V, MH) -> (V, MH).
 
-    It is ``outputs.minimum`` plus the number of the row's ascending thresholds at or below the
-    accumulator.
+    It is that of the ascending values of ``outputs`` whose place is the number of the row's
+    ascending thresholds at or below the accumulator.
 
     >>> activate(np.array([[-5, 0, 9]]), Format(2, signed=True), np.array([[-6], [8]])).ravel()
     array([-2,  0])
@@ -30,7 +30,8 @@ def activate(thresholds: IntArray, outputs: Format, acc: IntArray) -> IntArray:
         raise InputError(f"acc must have MH={len(thresholds)} columns, got {acc.shape[1]}")
     rows = zip(thresholds, acc.T, strict=True)
     counts = [np.searchsorted(steps, column, side="right") for steps, column in rows]
-    return np.stack(counts, axis=1) + np.int64(outputs.minimum)
+    activations: IntArray = np.array(outputs.values)[np.stack(counts, axis=1)]
+    return activations
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class QuantLayer:
     weights: IntArray  # (MH, MW)
     weight_bits: int  # M, signed
     inputs: Format
+    bipolar_weight: bool = field(default=False, kw_only=True)  # weights are -1 or +1
     trained_acc_bits: int | None = None  # the P it was trained for; None: unconstrained
     # (MH,) each, or one value for all rows
     multiplier: IntArray = field(default_factory=lambda: np.ones(1, np.int64))
@@ -59,6 +61,8 @@ class QuantLayer:
     ARRAYS = ("weights", "multiplier", "bias", "acc_bias", "thresholds")
 
     def __post_init__(self) -> None:
+        if type(self.bipolar_weight) is not bool:
+            raise InputError(f"bipolar_weight must be true or false, got {self.bipolar_weight!r}")
         integers = Format(63, signed=True).require(self.weights, "weights", ndim=2)
         object.__setattr__(self, "weights", integers)
         spec = self.spec(acc_bits=64 if self.trained_acc_bits is None else self.trained_acc_bits)
@@ -87,7 +91,8 @@ class QuantLayer:
         folding = {"pe": 1, "simd": 1} | others
         return MvauSpec(
             mw=self.mw, mh=self.mh, weight_bits=self.weight_bits, acc_bits=acc_bits,
-            input_bits=self.inputs.bits, signed_input=self.inputs.signed, **folding,
+            input_bits=self.inputs.bits, signed_input=self.inputs.signed,
+            bipolar_weight=self.bipolar_weight, bipolar_input=self.inputs.bipolar, **folding,
         )  # fmt: skip
 
     def accumulate(self, vectors: IntArray) -> IntArray:
@@ -118,9 +123,12 @@ class QuantLayer:
     def save(self, path: Path) -> None:
         header = {
             "weight_bits": self.weight_bits, "trained_acc_bits": self.trained_acc_bits,
+            "bipolar_weight": self.bipolar_weight,
             "input_bits": self.inputs.bits, "signed_input": self.inputs.signed,
+            "bipolar_input": self.inputs.bipolar,
             "output_bits": self.outputs and self.outputs.bits,
             "signed_output": self.outputs and self.outputs.signed,
+            "bipolar_output": self.outputs and self.outputs.bipolar,
             "origin": self.origin,
         }  # fmt: skip
         arrays = {name: getattr(self, name) for name in self.ARRAYS}
@@ -138,6 +146,7 @@ class QuantLayer:
             outputs = archive.output_format(header)
             return cls(
                 weight_bits=header["weight_bits"], trained_acc_bits=header["trained_acc_bits"],
+                bipolar_weight=header.get("bipolar_weight", False),
                 inputs=archive.input_format(header), origin=archive.origin(header),
                 thresholds=None if outputs is None and no_thresholds else thresholds,
                 outputs=outputs, **arrays,
@@ -208,6 +217,7 @@ class LabelledInputs:
         header = {
             "input_bits": self.inputs.bits,
             "signed_input": self.inputs.signed,
+            "bipolar_input": self.inputs.bipolar,
             "origin": self.origin,
         }
         arrays = {"values": self.values, "labels": self.labels}

@@ -1,5 +1,7 @@
 """The matrix-vector product twice: as mathematics writes it, and in the order hardware adds.
 
+In a ``depthwise`` one each row has MW inputs of its own: a vector is MH*MW inputs, row by row.
+
 ``matvec`` is the obvious one. ``run`` visits every partial sum that the RTL holds: the products of
 one beat, the nodes of the balanced adder tree over its SIMD lanes, then the accumulator.
 ``outcome`` is a second door to the same truth, for many vectors: it sees what ``run`` sees, in
@@ -52,18 +54,24 @@ class Trace(Outcome):
         return self.overflow & ~self.persistent
 
 
-def matvec(weights: IntArray, inputs: IntArray) -> IntArray:
+def matvec(weights: IntArray, inputs: IntArray, depthwise: bool = False) -> IntArray:
     """Return exact dot products: weights (MH, MW), inputs (V, MW) -> (V, MH)."""
-    return inputs.astype(np.int64) @ weights.astype(np.int64).T
+    inputs, weights = inputs.astype(np.int64), weights.astype(np.int64)
+    if depthwise:
+        sums: IntArray = (inputs.reshape(-1, *weights.shape) * weights).sum(axis=2)
+        return sums
+    return inputs @ weights.T
 
 
-def run(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Trace:
+def run(spec: MvauSpec, weights: IntArray, inputs: IntArray, depthwise: bool = False) -> Trace:
     """Add in the hardware's order, at P bits, and watch every partial sum.
 
-    weights (MH, MW) and inputs (V, MW) of the spec's formats. Errors: InputError for anything else.
-    A node overflows if the exact sum of the two values it is handed leaves P bits.
+    weights (MH, MW) and inputs (V, MW), or (V, MH*MW), of the spec's formats. Errors: InputError
+    for anything else. A node overflows if the exact sum of the two values it is handed leaves P
+    bits.
     """
-    weights, inputs = checked(spec, weights, inputs)
+    weights, inputs = checked(spec, weights, inputs, depthwise)
+    rows = inputs.reshape(len(inputs), -1, spec.mw)  # one for all weights, or each its own
     partials: list[IntArray] = []
     overflowed: list[BoolArray] = []
 
@@ -76,7 +84,7 @@ def run(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Trace:
     acc = np.zeros((len(inputs), spec.mh, 1), dtype=np.int64)
     for beat in range(spec.sf):
         lanes = slice(beat * spec.simd, (beat + 1) * spec.simd)
-        sums = hold(inputs[:, None, lanes] * weights[None, :, lanes])
+        sums = hold(rows[:, :, lanes] * weights[None, :, lanes])
         while sums.shape[-1] > 1:
             odd_one = sums[..., sums.shape[-1] & ~1 :]  # waits for the next level
             pairs = hold(sums[..., :-1:2] + sums[..., 1::2])
@@ -87,7 +95,7 @@ def run(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Trace:
     nodes: BoolArray = np.concatenate(overflowed, axis=-1).reshape(by_beat)
     beats = np.asarray(nodes.any(axis=3))
     overflow = np.asarray(beats.any(axis=2))
-    exact = matvec(weights, inputs)
+    exact = matvec(weights, inputs, depthwise)
     return Trace(
         out=acc[..., 0],
         overflow=overflow,
@@ -98,19 +106,21 @@ def run(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Trace:
     )
 
 
-def outcome(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Outcome:
+def outcome(
+    spec: MvauSpec, weights: IntArray, inputs: IntArray, depthwise: bool = False
+) -> Outcome:
     """Return the results and overflow bits of ``run``, many times faster.
 
     It exists because ``run`` keeps every partial sum, which explains a few vectors and is too much
     for a data set; here one block of products is at work at a time. weights (MH, MW) and inputs
-    (V, MW) of the spec's formats. Errors: InputError for anything else.
+    (V, MW), or (V, MH*MW), of the spec's formats. Errors: InputError for anything else.
 
     >>> spec = MvauSpec(mw=2, mh=1, pe=1, simd=1, weight_bits=4, input_bits=4, acc_bits=7)
     >>> told = outcome(spec, np.array([[7, -7]]), np.array([[9, 9], [10, 9]]))
     >>> told.out.T, told.overflow.T
     (array([[0, 7]]), array([[False,  True]]))
     """
-    weights, inputs = checked(spec, weights, inputs)
+    weights, inputs = checked(spec, weights, inputs, depthwise)
     # No product is larger than the peak, and no sum of k products than k times that.
     peak = _magnitude(weights) * _magnitude(inputs)
     dtype = np.dtype(np.int32 if peak * spec.mw < 1 << 31 else np.int64)
@@ -120,6 +130,15 @@ def outcome(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Outcome:
 
     out = np.empty((len(inputs), spec.mh), np.int64)
     overflow = np.empty(out.shape, np.bool_)
+    if depthwise:
+        across = by_lane(weights)[:, :, None, :]
+        for some in _slices(len(inputs), max(1, BLOCK // (spec.mh * spec.mw))):
+            products = by_lane(inputs[some].reshape(-1, spec.mw)).reshape(
+                spec.sf, spec.simd, -1, spec.mh
+            )
+            products *= across
+            out[some], overflow[some] = _add_up(spec, products, peak)
+        return Outcome(narrow(out, spec.acc_bits, spec.overflow), overflow)
     # Products commute: the side with more rows, vectors or weights, runs along the contiguous axis.
     if len(inputs) >= spec.mh:
         more, fewer, sums, bits = inputs, weights, out.T, overflow.T
@@ -139,14 +158,17 @@ def outcome(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> Outcome:
     return Outcome(narrow(out, spec.acc_bits, spec.overflow), overflow)
 
 
-def checked(spec: MvauSpec, weights: IntArray, inputs: IntArray) -> tuple[IntArray, IntArray]:
+def checked(
+    spec: MvauSpec, weights: IntArray, inputs: IntArray, depthwise: bool = False
+) -> tuple[IntArray, IntArray]:
     """Return both as int64; InputError for what the spec does not describe."""
     weights = spec.weights.require(weights, "weights", ndim=2)
     inputs = spec.inputs.require(inputs, "inputs", ndim=2)
     if weights.shape != (spec.mh, spec.mw):
         raise InputError(f"weights must have shape {(spec.mh, spec.mw)}, got {weights.shape}")
-    if inputs.shape[1] != spec.mw:
-        raise InputError(f"inputs must have MW={spec.mw} columns, got {inputs.shape[1]}")
+    size, name = (spec.mh * spec.mw, "MH*MW") if depthwise else (spec.mw, "MW")
+    if inputs.shape[1] != size:
+        raise InputError(f"inputs must have {name}={size} columns, got {inputs.shape[1]}")
     return weights, inputs
 
 

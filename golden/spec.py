@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 from golden.integer import Format, InputError, Overflow
 
-_WIDTHS = ("weight_bits", "input_bits", "signed_input", "acc_bits", "overflow")
+_WIDTHS = (
+    "weight_bits", "bipolar_weight", "input_bits", "signed_input", "bipolar_input", "acc_bits",
+    "overflow",
+)  # fmt: skip
 _SHAPES = ("mw", "mh", "pe", "simd")
 
 # The parameters that each Verilog unit takes: spec fields, upper-cased.
@@ -17,7 +21,12 @@ UNIT_PARAMETERS: dict[str, tuple[str, ...]] = {
     "pe": ("simd", *_WIDTHS, "observe"),
     "mac": (*_WIDTHS, "observe"),
     "mvau": (*_SHAPES, *_WIDTHS, "observe"),
+    "vvau": (*_SHAPES, *_WIDTHS, "observe"),
+    "unrolled": (),  # generated; all of it is wired in
 }
+
+# Fields that specs in files may lack: those of before there were any bipolar operands.
+_MAY_LACK: dict[str, Any] = {"bipolar_weight": 0, "bipolar_input": 0}
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class MvauSpec:
     signed_input: bool = False
     overflow: Overflow = Overflow.WRAP
     observe: bool = True  # overflow bits on the output stream
+    bipolar_weight: bool = False  # a weight is -1 or +1, on the wires 0 or 1
+    bipolar_input: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -54,8 +65,8 @@ class MvauSpec:
                 )
                 raise InputError(f"{rule.sentence}, got {given}")
         object.__setattr__(self, "overflow", Overflow(self.overflow))
-        object.__setattr__(self, "signed_input", bool(self.signed_input))
-        object.__setattr__(self, "observe", bool(self.observe))
+        for name in ("signed_input", "observe", "bipolar_weight", "bipolar_input"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     @property
     def sf(self) -> int:
@@ -74,11 +85,11 @@ class MvauSpec:
 
     @cached_property
     def weights(self) -> Format:
-        return Format(self.weight_bits, signed=True)
+        return Format(self.weight_bits, signed=True, bipolar=self.bipolar_weight)
 
     @cached_property
     def inputs(self) -> Format:
-        return Format(self.input_bits, self.signed_input)
+        return Format(self.input_bits, self.signed_input, self.bipolar_input)
 
     @cached_property
     def acc(self) -> Format:
@@ -99,10 +110,11 @@ class MvauSpec:
     @property
     def id(self) -> str:
         """A name that says everything, for test ids, folders and reports."""
-        sign = "s" if self.signed_input else "u"
+        sign = "b" if self.bipolar_input else "s" if self.signed_input else "u"
+        bipolar = "b" if self.bipolar_weight else ""
         blind = "" if self.observe else "-blind"
         return (
-            f"mw{self.mw}-mh{self.mh}-pe{self.pe}-simd{self.simd}-m{self.weight_bits}"
+            f"mw{self.mw}-mh{self.mh}-pe{self.pe}-simd{self.simd}-m{self.weight_bits}{bipolar}"
             f"-n{self.input_bits}{sign}-p{self.acc_bits}-{self.overflow.word}{blind}"
         )
 
@@ -117,9 +129,9 @@ class MvauSpec:
     def from_json(cls, data: object) -> MvauSpec:
         """Read back ``to_json``; InputError if a field is missing, unknown or not an integer."""
         names = {field.name for field in fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
+        if not isinstance(data, dict) or set(data) | set(_MAY_LACK) != names:
             raise InputError(f"a spec must have exactly the fields {', '.join(sorted(names))}")
-        return cls(**data)
+        return cls(**_MAY_LACK | data)
 
 
 @dataclass(frozen=True)
@@ -148,4 +160,18 @@ RULES = (
     Rule("SIGNED_INPUT must be 0 or 1", ("signed_input",), lambda s: s.signed_input in (0, 1)),
     Rule("OVERFLOW must be 0 or 1", ("overflow",), lambda s: s.overflow in (0, 1)),
     Rule("OBSERVE must be 0 or 1", ("observe",), lambda s: s.observe in (0, 1)),
+    Rule(
+        "BIPOLAR_WEIGHT must be 0 or 1", ("bipolar_weight",), lambda s: s.bipolar_weight in (0, 1)
+    ),
+    Rule("BIPOLAR_INPUT must be 0 or 1", ("bipolar_input",), lambda s: s.bipolar_input in (0, 1)),
+    Rule(
+        "BIPOLAR_WEIGHT must have WEIGHT_BITS 1",
+        ("bipolar_weight", "weight_bits"),
+        lambda s: not s.bipolar_weight or s.weight_bits == 1,
+    ),
+    Rule(
+        "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1",
+        ("bipolar_input", "input_bits", "signed_input"),
+        lambda s: not s.bipolar_input or (s.input_bits == 1 and s.signed_input == 1),
+    ),
 )

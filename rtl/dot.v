@@ -8,12 +8,14 @@
 `default_nettype none
 
 module dot #(
-    parameter integer SIMD         = 8,  // lanes
-    parameter integer WEIGHT_BITS  = 8,  // width of a weight, signed (M)
-    parameter integer INPUT_BITS   = 8,  // width of an input (N)
-    parameter integer SIGNED_INPUT = 0,  // 1: inputs are two's complement
-    parameter integer ACC_BITS     = 16, // width of every partial sum, signed (P)
-    parameter integer OVERFLOW     = 0   // what does not fit: 0 wraps, 1 saturates
+    parameter integer SIMD           = 8,  // lanes
+    parameter integer WEIGHT_BITS    = 8,  // width of a weight, signed (M)
+    parameter integer BIPOLAR_WEIGHT = 0,  // 1: weights are -1 (low) or +1 (high)
+    parameter integer INPUT_BITS     = 8,  // width of an input (N)
+    parameter integer SIGNED_INPUT   = 0,  // 1: inputs are two's complement
+    parameter integer BIPOLAR_INPUT  = 0,  // 1: inputs are -1 (low) or +1 (high)
+    parameter integer ACC_BITS       = 16, // width of every partial sum, signed (P)
+    parameter integer OVERFLOW       = 0   // what does not fit: 0 wraps, 1 saturates
 ) (
     input  wire [SIMD*WEIGHT_BITS-1:0] weights,
     input  wire [SIMD*INPUT_BITS-1:0]  inputs,
@@ -33,9 +35,20 @@ module dot #(
     localparam [0:0] ACC_BITS_MUST_BE_2_TO_64 = {(ACC_BITS >= 2 && ACC_BITS <= 64){1'b1}};
     localparam [0:0] SIGNED_INPUT_MUST_BE_0_OR_1 = {(SIGNED_INPUT == 0 || SIGNED_INPUT == 1){1'b1}};
     localparam [0:0] OVERFLOW_MUST_BE_0_OR_1 = {(OVERFLOW == 0 || OVERFLOW == 1){1'b1}};
+    localparam [0:0] BIPOLAR_WEIGHT_MUST_BE_0_OR_1 =
+        {(BIPOLAR_WEIGHT == 0 || BIPOLAR_WEIGHT == 1){1'b1}};
+    localparam [0:0] BIPOLAR_INPUT_MUST_BE_0_OR_1 =
+        {(BIPOLAR_INPUT == 0 || BIPOLAR_INPUT == 1){1'b1}};
+    localparam [0:0] BIPOLAR_WEIGHT_MUST_HAVE_WEIGHT_BITS_1 =
+        {(BIPOLAR_WEIGHT == 0 || WEIGHT_BITS == 1){1'b1}};
+    localparam [0:0] BIPOLAR_INPUT_MUST_HAVE_INPUT_BITS_1_AND_SIGNED_INPUT_1 =
+        {(BIPOLAR_INPUT == 0 || (INPUT_BITS == 1 && SIGNED_INPUT == 1)){1'b1}};
     wire unused_static_asserts =
         SIMD_MUST_BE_POSITIVE & WEIGHT_BITS_MUST_BE_1_TO_16 & INPUT_BITS_MUST_BE_1_TO_16
-        & ACC_BITS_MUST_BE_2_TO_64 & SIGNED_INPUT_MUST_BE_0_OR_1 & OVERFLOW_MUST_BE_0_OR_1;
+        & ACC_BITS_MUST_BE_2_TO_64 & SIGNED_INPUT_MUST_BE_0_OR_1 & OVERFLOW_MUST_BE_0_OR_1
+        & BIPOLAR_WEIGHT_MUST_BE_0_OR_1 & BIPOLAR_INPUT_MUST_BE_0_OR_1
+        & BIPOLAR_WEIGHT_MUST_HAVE_WEIGHT_BITS_1
+        & BIPOLAR_INPUT_MUST_HAVE_INPUT_BITS_1_AND_SIGNED_INPUT_1;
 
     // The one place that decides what becomes of a value that does not fit.
     function [ACC_BITS-1:0] held;
@@ -63,11 +76,15 @@ module dot #(
         for (lane = 0; lane < SIMD; lane = lane + 1) begin
             w = {weights[lane*WEIGHT_BITS +: WEIGHT_BITS], {(EXACT_BITS-WEIGHT_BITS){1'b0}}};
             w = w >>> (EXACT_BITS-WEIGHT_BITS);
+            if (BIPOLAR_WEIGHT == 1)
+                w = ~(w << 1); // of 0 and -1, which the bit says so far: -1 and +1
             x = {inputs[lane*INPUT_BITS +: INPUT_BITS], {(EXACT_BITS-INPUT_BITS){1'b0}}};
             if (SIGNED_INPUT == 1)
                 x = x >>> (EXACT_BITS-INPUT_BITS);
             else
                 x = x >> (EXACT_BITS-INPUT_BITS);
+            if (BIPOLAR_INPUT == 1)
+                x = ~(x << 1);
             product = $unsigned(w) * $unsigned(x); // modulo 2^EXACT_BITS signs make no difference
             spill = {ACC_BITS{product[EXACT_BITS-1:ACC_BITS-1]
                               != {(EXACT_BITS-ACC_BITS+1){product[EXACT_BITS-1]}}}};

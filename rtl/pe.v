@@ -8,13 +8,15 @@
 `default_nettype none
 
 module pe #(
-    parameter integer SIMD         = 8,  // lanes
-    parameter integer WEIGHT_BITS  = 8,  // width of a weight, signed (M)
-    parameter integer INPUT_BITS   = 8,  // width of an input (N)
-    parameter integer SIGNED_INPUT = 0,  // 1: inputs are two's complement
-    parameter integer ACC_BITS     = 16, // width of the accumulator, signed (P)
-    parameter integer OVERFLOW     = 0,  // what does not fit: 0 wraps, 1 saturates
-    parameter integer OBSERVE      = 1   // 1: watch for overflow
+    parameter integer SIMD           = 8,  // lanes
+    parameter integer WEIGHT_BITS    = 8,  // width of a weight, signed (M)
+    parameter integer BIPOLAR_WEIGHT = 0,  // 1: weights are -1 (low) or +1 (high)
+    parameter integer INPUT_BITS     = 8,  // width of an input (N)
+    parameter integer SIGNED_INPUT   = 0,  // 1: inputs are two's complement
+    parameter integer BIPOLAR_INPUT  = 0,  // 1: inputs are -1 (low) or +1 (high)
+    parameter integer ACC_BITS       = 16, // width of the accumulator, signed (P)
+    parameter integer OVERFLOW       = 0,  // what does not fit: 0 wraps, 1 saturates
+    parameter integer OBSERVE        = 1   // 1: watch for overflow
 ) (
     input  wire                        clk,
     input  wire                        rst,
@@ -43,8 +45,10 @@ module pe #(
     dot #(
         .SIMD(SIMD),
         .WEIGHT_BITS(WEIGHT_BITS),
+        .BIPOLAR_WEIGHT(BIPOLAR_WEIGHT),
         .INPUT_BITS(INPUT_BITS),
         .SIGNED_INPUT(SIGNED_INPUT),
+        .BIPOLAR_INPUT(BIPOLAR_INPUT),
         .ACC_BITS(ACC_BITS),
         .OVERFLOW(OVERFLOW)
     ) u_dot (

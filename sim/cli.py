@@ -25,6 +25,7 @@ try:
     from sim.bench import command as bench
     from sim.cache import SimulationError
     from sim.check import check
+    from sim.generate import command as generate
     from sim.paths import RTL, shown
     from sim.regress import command as regress
     from sim.run import play
@@ -117,6 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     regress_ = commands.add_parser("regress", help="what did an edit break, cost, leave untested?")
     regress_.set_defaults(run=regress.main)
     regress.add_options(regress_)
+
+    unroll = commands.add_parser("unroll", help="write a layer as Verilog, its weights wired in")
+    unroll.set_defaults(run=generate.run)
+    generate.add_options(unroll)
 
     lint_ = commands.add_parser("lint", help="hold the RTL to both lint gates")
     lint_.set_defaults(run=_lint)

@@ -69,7 +69,7 @@ def shipped_images(folder: Path = LAYERS) -> LabelledInputs:
 
 
 def cases(question: Question, named: NamedLayer, data: LabelledInputs | None) -> list[Case]:
-    """Return one case for each unit that plays cases.
+    """Return one case for each dense unit.
 
     Errors: InputError if the layer can not be folded as asked, or starts its accumulators elsewhere
     than the units do, or the data is not for it.

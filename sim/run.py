@@ -19,6 +19,7 @@ from golden import mvau as golden
 from golden.mvau import Outcome
 from sim.build import Build, build, work
 from sim.cache import SimulationError
+from sim.generate.sources import verilog_of
 from sim.paths import BUILD, RTL, shown
 from sim.tools import Simulator
 from tb.case import Case
@@ -67,10 +68,12 @@ def play_all(
 
     Errors: SimulationError if the unit does not build.
     """
-    unit, spec = cases[0].unit, cases[0].spec
-    if any((case.unit, case.spec) != (unit, spec) for case in cases):
-        raise ValueError("cases of one simulation must share unit and spec")
-    built = build(unit, spec.verilog_parameters(unit), simulator, waves, rtl)
+    unit, spec, verilog = cases[0].unit, cases[0].spec, verilog_of(cases[0], rtl)
+    if any(
+        (case.unit, case.spec, verilog_of(case, rtl)) != (unit, spec, verilog) for case in cases
+    ):
+        raise ValueError("cases of one simulation must share unit, spec and Verilog")
+    built = build(unit, spec.verilog_parameters(unit), simulator, waves, verilog)
     more = f"-and-{len(cases) - 1}-more" if len(cases) > 1 else ""
     place = BUILD / into / f"{cases[0].id}{more}-{simulator.name}"
     homes = [Path(str(i)) if more else Path() for i in range(len(cases))]

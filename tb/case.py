@@ -17,13 +17,16 @@ from golden.integer import InputError, IntArray
 from golden.spec import MvauSpec
 from tb.stalls import STREAMS, StallPattern
 
-UNITS = ("mac", "mvau")  # the units that play cases
+DENSE = ("mac", "mvau")  # units in which every row gets the same inputs
+DEPTHWISE = "vvau"  # each row has inputs of its own
+UNITS = (*DENSE, DEPTHWISE)  # the units of rtl/ that play cases
+UNROLLED = "unrolled"  # generated from the weights of a case; see sim.generate
 CLOCK_NS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Stimulus:
-    """Input vectors (V, MW) of one family; see ``tb.stimulus``."""
+    """Input vectors of one family, (V, MW), or (V, MH*MW) if depthwise; see ``tb.stimulus``."""
 
     family: str
     vectors: IntArray
@@ -44,6 +47,8 @@ class Case:
     stalls: dict[str, str] = field(default_factory=dict)  # stream -> pattern; never where not named
     seed: int = 1
     reset_after: int | None = None  # cycles of play after which a reset cuts in; then all is played
+    # Of an unrolled unit alone: the levels of its tree that registers follow; None: every second.
+    registers: tuple[int, ...] | None = None
 
     FORMAT = "a2q-case"
     VERSION = 2
@@ -64,15 +69,22 @@ class Case:
                 raise InputError(
                     f"family must be 1 to 64 letters, digits or spaces, got {stimulus.family!r}"
                 )
-            weights, vectors = mvau.checked(self.spec, self.weights, stimulus.vectors)
+            weights, vectors = mvau.checked(
+                self.spec, self.weights, stimulus.vectors, self.depthwise
+            )
             vectors.setflags(write=False)  # what was checked stays as it was
             weights.setflags(write=False)
             checked.append(Stimulus(stimulus.family, vectors))
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "stimuli", tuple(checked))
-        if not isinstance(self.stalls, dict) or not set(self.stalls) <= set(STREAMS):
-            raise InputError(f"stalls must be on {', '.join(STREAMS)}, got {self.stalls!r}")
-        patterns = {stream: self.stalls.get(stream, "never") for stream in STREAMS}
+        streams = streams_of(self.unit)
+        if not isinstance(self.stalls, dict) or not set(self.stalls) <= set(streams):
+            raise InputError(f"stalls must be on {', '.join(streams)}, got {self.stalls!r}")
+        if self.unit == UNROLLED:
+            object.__setattr__(self, "registers", register_levels(self.spec, self.registers))
+        elif self.registers is not None:
+            raise InputError(f"registers must be those of an {UNROLLED}, got them for {self.unit}")
+        patterns = {stream: self.stalls.get(stream, "never") for stream in streams}
         for name in patterns.values():
             StallPattern.parse(name)
         object.__setattr__(self, "stalls", patterns)
@@ -93,11 +105,28 @@ class Case:
             f"-{stream[0]}.{name}" for stream, name in self.stalls.items() if name != "never"
         )
         reset = "" if self.reset_after is None else f"-reset{self.reset_after}"
-        return f"{self.unit}-{self.spec.id}-{self.layer}{stalls}{reset}.s{self.seed}"
+        levels = ".".join(["r", *map(str, self.registers or ())])
+        registers = "" if self.registers is None else f"-{levels}"
+        return f"{self.unit}-{self.spec.id}-{self.layer}{registers}{stalls}{reset}.s{self.seed}"
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each row has inputs of its own."""
+        return self.unit == DEPTHWISE
+
+    @property
+    def copies(self) -> int:
+        """How often the unit uses a beat of inputs, which it is sent once."""
+        return self.spec.nf if self.unit == "mvau" else 1
+
+    @property
+    def resends(self) -> int:
+        """How often a unit is sent each vector: a mac, which has no buffer, again for every row."""
+        return self.spec.nf if self.unit == "mac" else 1
 
     @property
     def vectors(self) -> IntArray:
-        """All vectors (V, MW) in the order of play."""
+        """All vectors, (V, MW) or (V, MH*MW), in the order of play."""
         first, *more = (stimulus.vectors for stimulus in self.stimuli)
         return np.concatenate([first, *more]) if more else first
 
@@ -109,6 +138,11 @@ class Case:
     def families(self) -> list[str]:
         """The family of each vector, in the order of play."""
         return [s.family for s in self.stimuli for _ in range(len(s.vectors))]
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the last beat of a result to that result."""
+        return 1 + len(self.registers or ())
 
     @property
     def timeout_cycles(self) -> int:
@@ -135,6 +169,8 @@ class Case:
             "reset_after": self.reset_after, "weights": self.weights.tolist(),
             "stimuli": [{"family": s.family, "vectors": s.vectors.tolist()} for s in self.stimuli],
         }  # fmt: skip
+        if self.unit == UNROLLED:
+            data["registers"] = self.registers
         with whole_file(path) as partial:
             partial.write_text(json.dumps(data), encoding="utf-8")
 
@@ -179,15 +215,44 @@ class Case:
             stalls=data["stalls"],
             seed=data["seed"],
             reset_after=data["reset_after"],
+            registers=data["registers"] if data["unit"] == UNROLLED else None,
         )
 
 
 def require_unit(unit: str, spec: MvauSpec) -> None:
     """InputError if no unit of that name plays cases of this spec."""
-    if unit not in UNITS:
-        raise InputError(f"unit must be {' or '.join(UNITS)}, got {unit!r}")
+    if unit not in (*UNITS, UNROLLED):
+        raise InputError(f"unit must be {', '.join(UNITS)} or {UNROLLED}, got {unit!r}")
+    if unit == UNROLLED and (spec.pe, spec.simd) != (spec.mh, spec.mw):
+        raise InputError(
+            f"an {UNROLLED} must have PE=MH={spec.mh} SIMD=MW={spec.mw}, "
+            f"got PE={spec.pe} SIMD={spec.simd}"
+        )
     if unit == "mac" and (spec.pe, spec.simd) != (1, 1):
         raise InputError(f"a mac must have PE=1 SIMD=1, got PE={spec.pe} SIMD={spec.simd}")
+
+
+def streams_of(unit: str) -> tuple[str, ...]:
+    """Return the streams of a unit: weights that are wired in do not come as a stream."""
+    return tuple(stream for stream in STREAMS if stream != "weight" or unit != UNROLLED)
+
+
+def register_levels(spec: MvauSpec, levels: Any = None) -> tuple[int, ...]:
+    """Return the levels of the adder tree over all lanes that registers follow.
+
+    Level 0 are the products. Without any given they are every second, before the last. Errors:
+    InputError for what are no levels, or not in their order.
+    """
+    last = (spec.mw - 1).bit_length()
+    if levels is None:
+        return tuple(range(2, last, 2))
+    if (
+        not isinstance(levels, list | tuple)
+        or not all(_is_below(level, last + 1) for level in levels)
+        or list(levels) != sorted(set(levels))
+    ):
+        raise InputError(f"registers must be ascending levels from 0 to {last}, got {levels!r}")
+    return tuple(levels)
 
 
 def _is_below(value: object, limit: int) -> bool:

@@ -19,10 +19,10 @@ from cocotb.triggers import (
     with_timeout,
 )
 
-from tb.case import CLOCK_NS, Case
+from tb.case import CLOCK_NS, Case, streams_of
 from tb.packing import input_beats, weight_beats
 from tb.scoreboard import Scoreboard
-from tb.stalls import STREAMS, StallPattern
+from tb.stalls import StallPattern
 from tb.stream import Beat, StreamMonitor, sink, source
 
 _LINGER = 16  # cycles in which a beat too many would still show
@@ -40,7 +40,7 @@ class Cut:
 
 
 class MvauEnv:
-    """Plays a case through a ``mac`` or ``mvau``; ``take`` another one, and it plays that.
+    """Plays a case through its unit; ``take`` another one, and it plays that.
 
     The golden model is fed by the monitors, with what crossed the streams, never with what was
     meant to cross them.
@@ -52,20 +52,26 @@ class MvauEnv:
         dut.rst.value = 1
         Clock(dut.clk, CLOCK_NS, unit="ns").start()
         self._monitors: dict[str, StreamMonitor] = {}
-        self._blind = set(_PREFIXES)  # streams without a monitor that lives
+        self._streams = streams_of(case.unit)
+        self._sources = [stream for stream in self._streams if stream != "output"]
+        self._blind = set(self._streams)  # streams without a monitor that lives
         # First in line, so that a monitor says what is unknown before a driver stumbles over it.
         self.take(case)
-        self.input = source(dut, "s_axis_input")
-        self.weight = source(dut, "s_axis_weight")
-        self.output = sink(dut, "m_axis_output")
+        self._endpoints = {
+            stream: (sink if stream == "output" else source)(dut, _PREFIXES[stream])
+            for stream in self._streams
+        }
+        self._operands = [getattr(dut, f"{_PREFIXES[stream]}_tvalid") for stream in self._sources]
 
     def take(self, case: Case) -> None:
         """Make ready for a case: the first, or one more for the same unit."""
         self.case = case
         self._require_parameters()
-        # A mac has no replay buffer: it is sent the vector again for every row.
-        self._copies = case.spec.nf if case.unit == "mvau" else 1
-        self._resends = case.spec.nf // self._copies
+        # The neuron folds that every vector meets in the unit, where weights come as no stream.
+        self._wired: list[list[int]] = []
+        if "weight" not in self._streams:
+            beats, sf = weight_beats(case.spec, case.weights), case.spec.sf
+            self._wired = [beats[i : i + sf] for i in range(0, len(beats), sf)]
         self.cycles = 0
         self._begin()
 
@@ -77,12 +83,12 @@ class MvauEnv:
     def _begin(self) -> None:
         """Forget everything that crossed the streams so far."""
         self.scoreboard = Scoreboard(self.case)
-        self._input_beats: list[int] = []  # of the vector that is coming in
+        self._input_beats: list[int] = []  # of the vector, or its part, that is coming in
         self._weight_beats: list[int] = []  # of the neuron fold that is coming in
         self._vectors: deque[list[int]] = deque()  # whole ones, each once per fold it is used in
         self._folds: deque[list[int]] = deque()
         self._done = Event()
-        for stream in filter(self._blind.__contains__, _PREFIXES):
+        for stream in filter(self._blind.__contains__, self._streams):
             self._watch(stream)
         self._blind.clear()
         for monitor in self._monitors.values():
@@ -117,16 +123,15 @@ class MvauEnv:
 
     async def _reset(self, cycles: int = 1, calm: bool = False) -> None:
         """Reset, with operands on offer that must not be taken unless it is to be calm."""
-        operands = (self.dut.s_axis_input_tvalid, self.dut.s_axis_weight_tvalid)
         self.dut.rst.value = 1
-        for endpoint in (self.input, self.weight, self.output):
+        for endpoint in self._endpoints.values():
             endpoint.clear()
         await Timer(1, unit="ns")  # the sources have taken their valid away
-        for valid in operands:
+        for valid in self._operands:
             valid.value = int(not calm)
         for _ in range(cycles):
             await RisingEdge(self.dut.clk)
-        for valid in operands:
+        for valid in self._operands:
             valid.value = 0
         self.dut.rst.value = 0
 
@@ -137,17 +142,16 @@ class MvauEnv:
         by pair until a vector ends.
         """
         dut, edge = self.dut, RisingEdge(self.dut.clk)
-        operands = (dut.s_axis_input_tvalid, dut.s_axis_weight_tvalid)
         await self._reset(calm=True)
         self._stall("output", None)
         await ClockCycles(dut.clk, _DRAIN)
         for _ in range(self.case.spec.total_fold):
             if hasattr(dut, "s_axis_input_tlast"):
                 dut.s_axis_input_tlast.value = 1
-            for valid in operands:
+            for valid in self._operands:
                 valid.value = 1
             await edge
-            for valid in operands:
+            for valid in self._operands:
                 valid.value = 0
             ended = False
             for _ in range(_DRAIN):
@@ -160,22 +164,22 @@ class MvauEnv:
         await ClockCycles(dut.clk, _DRAIN)  # the next reset is one of its own
 
     def _stall(self, stream: str, stalls: Iterator[bool] | None) -> None:
-        endpoint = {"input": self.input, "weight": self.weight, "output": self.output}[stream]
-        endpoint.set_pause_generator(stalls)
-        endpoint.pause = False
+        self._endpoints[stream].set_pause_generator(stalls)
+        self._endpoints[stream].pause = False
 
     def _offer_all(self) -> None:
-        for stream in STREAMS:
+        for stream in self._streams:
             pattern = StallPattern.parse(self.case.stalls[stream])
             stalls = pattern.cycles(self.case.rng(f"stall {stream}"))
             # A generator costs a coroutine in every cycle, a quarter of the time that a case takes.
             self._stall(stream, None if pattern.name == "never" else stalls)
         weights = weight_beats(self.case.spec, self.case.weights)
         for vector in self.case.vectors:
-            beats = input_beats(self.case.spec, vector)
-            for _ in range(self._resends):
-                self.input.send_nowait(beats)
-            self.weight.send_nowait(weights)
+            beats = input_beats(self.case.spec, vector, self.case.depthwise)
+            for _ in range(self.case.resends):
+                self._endpoints["input"].send_nowait(beats)
+            if "weight" in self._endpoints:
+                self._endpoints["weight"].send_nowait(weights)
 
     async def _play(self) -> None:
         self._offer_all()
@@ -196,8 +200,9 @@ class MvauEnv:
     def _on_input(self, beat: Beat) -> None:
         self._input_beats.append(beat.data)
         if len(self._input_beats) == self.case.spec.sf:
-            self._vectors.extend([self._input_beats] * self._copies)
+            self._vectors.extend([self._input_beats] * self.case.copies)
             self._input_beats = []
+            self._folds.extend(self._wired)
             self._expect()
 
     def _on_weight(self, beat: Beat) -> None:
@@ -221,12 +226,12 @@ class MvauEnv:
     def close(self) -> None:
         """Refuse a vacuous pass: all that was sent was taken, all that was due came, and right."""
         expected = {
-            "input": len(self.case.vectors) * self.case.spec.sf * self._resends,
+            "input": len(self.case.vectors) * self.case.spec.total_fold // self.case.copies,
             "weight": len(self.case.vectors) * self.case.spec.total_fold,
         }
         self.scoreboard.close()
-        for stream, beats in expected.items():
-            moved = self._monitors[stream].beats
+        for stream in self._sources:
+            moved, beats = self._monitors[stream].beats, expected[stream]
             if moved != beats:
                 self.scoreboard.faults.append(
                     f"{moved} of {beats} beats were taken from the {stream} stream"

@@ -1,4 +1,4 @@
-"""Runs inside the simulator: plays cases, one after the other, through a mac or mvau."""
+"""Runs inside the simulator: plays cases, one after the other, through their unit."""
 
 from __future__ import annotations
 

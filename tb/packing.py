@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
+import numpy.typing as npt
 
 from golden.integer import Format, IntArray
 from golden.spec import MvauSpec
 
 
-def pack(values: Iterable[int], bits: int) -> int:
-    """Return one word of the values' two's complement lanes.
+def pack(values: npt.ArrayLike, lane: Format) -> int:
+    """Return one word of lanes of that format.
 
-    >>> hex(pack([1, -1, 2], 4))
+    >>> hex(pack([1, -1, 2], Format(4, signed=True)))
     '0x2f1'
     """
-    mask = (1 << bits) - 1
+    mask = (1 << lane.bits) - 1  # of 64 bits a word is an int64, which may be negative
     word = 0
-    for lane, value in enumerate(values):
-        word |= (int(value) & mask) << (lane * bits)
+    for i, field in enumerate(lane.encode(values).tolist()):
+        word |= (field & mask) << (i * lane.bits)
     return word
 
 
@@ -31,18 +30,31 @@ def unpack(word: int, count: int, lane: Format) -> list[int]:
     """
     mask = (1 << lane.bits) - 1
     fields = [(word >> (i * lane.bits)) & mask for i in range(count)]
-    return [field - (1 << lane.bits) if field > lane.maximum else field for field in fields]
+    values: list[int] = lane.decode(np.array(fields, np.uint64).astype(np.int64)).tolist()
+    return values
 
 
-def input_beats(spec: MvauSpec, vector: IntArray) -> list[int]:
-    """Return the SF beats of one vector (MW,)."""
-    return [pack(beat, spec.input_bits) for beat in vector.reshape(spec.sf, spec.simd)]
+def lanes_of_inputs(spec: MvauSpec, vectors: IntArray, depthwise: bool = False) -> IntArray:
+    """Return vectors (V, MW) beat by beat, (V*SF, SIMD); or (V, MH*MW), (V*NF*SF, SIMD*PE).
+
+    Depthwise the neuron fold is outer, the synapse fold inner; in a beat lanes are outer, rows
+    inner, as a sliding window delivers them.
+    """
+    if not depthwise:
+        return vectors.reshape(-1, spec.simd)
+    beats = vectors.reshape(-1, spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 1, 3, 4, 2)
+    return beats.reshape(-1, spec.simd * spec.pe)
+
+
+def input_beats(spec: MvauSpec, vector: IntArray, depthwise: bool = False) -> list[int]:
+    """Return the beats of one vector: SF of (MW,); depthwise NF*SF of (MH*MW,)."""
+    return [pack(beat, spec.inputs) for beat in lanes_of_inputs(spec, vector, depthwise)]
 
 
 def weight_beats(spec: MvauSpec, weights: IntArray) -> list[int]:
     """Return the NF*SF beats of a matrix (MH, MW): neuron fold outer, synapse fold inner."""
     tiles = weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
-    return [pack(tile, spec.weight_bits) for tile in tiles.reshape(spec.total_fold, -1)]
+    return [pack(tile, spec.weights) for tile in tiles.reshape(spec.total_fold, -1)]
 
 
 def rows_of_tiles(spec: MvauSpec, beats: list[int]) -> IntArray:
@@ -52,8 +64,8 @@ def rows_of_tiles(spec: MvauSpec, beats: list[int]) -> IntArray:
     return tiles.reshape(spec.sf, spec.pe, spec.simd).transpose(1, 0, 2).reshape(spec.pe, spec.mw)
 
 
-def vector_of_beats(spec: MvauSpec, beats: list[int]) -> IntArray:
-    """Return the input vector (MW,) from its SF beats."""
-    return np.array(
-        [value for beat in beats for value in unpack(beat, spec.simd, spec.inputs)], dtype=np.int64
-    )
+def vector_of_beats(spec: MvauSpec, beats: list[int], depthwise: bool = False) -> IntArray:
+    """Return the inputs of one neuron fold from its SF beats: (MW,); depthwise (PE*MW,)."""
+    lanes = spec.simd * spec.pe if depthwise else spec.simd
+    values = np.array([unpack(beat, lanes, spec.inputs) for beat in beats], dtype=np.int64)
+    return values.reshape(spec.mw, -1).T.ravel()

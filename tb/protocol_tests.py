@@ -1,4 +1,4 @@
-"""Runs inside the simulator: hypothesis looks for stalls and resets that a mac or mvau minds.
+"""Runs inside the simulator: hypothesis looks for stalls and resets that a unit minds.
 
 One simulation plays all examples, also while a failure shrinks. An example is a case, so that what
 is left of a failure can be played again from its file alone.
@@ -25,7 +25,7 @@ from golden import mvau
 from golden.archive import whole_file
 from golden.integer import IntArray
 from golden.spec import MvauSpec
-from tb.case import Case, Stimulus
+from tb.case import DEPTHWISE, Case, Stimulus
 from tb.env import Cut, MvauEnv
 from tb.scoreboard import Scoreboard
 from tb.stalls import STREAMS
@@ -65,7 +65,7 @@ class Example:
 @cache
 def layer(number: int) -> tuple[IntArray, list[Stimulus]]:
     """Return weights, and vectors one by one, the simplest first."""
-    weights, stimuli = adverse_layer(SPEC, np.random.default_rng(number))
+    weights, stimuli = adverse_layer(SPEC, np.random.default_rng(number), UNIT == DEPTHWISE)
     simplest_first = sorted(stimuli, key=lambda stimulus: stimulus.family != "corners")
     return weights, [
         Stimulus(stimulus.family, vector[None])
@@ -176,7 +176,8 @@ class Search:
 
 def _doubt(seen: Scoreboard) -> str:
     """Say so if results are right for what crossed the streams, but that was not the case's own."""
-    due = mvau.outcome(SPEC, seen.case.weights, seen.case.vectors)
+    case = seen.case
+    due = mvau.outcome(SPEC, case.weights, case.vectors, case.depthwise)
     same = np.array_equal(seen.out, due.out)
     same &= np.array_equal(seen.overflow, due.overflow & SPEC.observe)
     return "" if same else "the results are not those of the case's own vectors"

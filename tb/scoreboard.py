@@ -29,7 +29,7 @@ class Job:
     """PE dot products that leave in one output beat, as the unit was handed them."""
 
     index: int
-    inputs: IntArray  # (MW,)
+    inputs: IntArray  # (MW,), or (PE*MW,) if depthwise
     weights: IntArray  # (PE, MW)
 
 
@@ -123,8 +123,8 @@ class Scoreboard:
         """Take the SF input and SF weight beats that crossed the streams for one output beat."""
         spec = self.case.spec
         index = self._compared + len(self._jobs)
-        job = Job(index, vector_of_beats(spec, inputs), rows_of_tiles(spec, weights))
-        self._jobs.append(job)
+        vector = vector_of_beats(spec, inputs, self.case.depthwise)
+        self._jobs.append(Job(index, vector, rows_of_tiles(spec, weights)))
 
     def observe(self, data: int, user: int, last: int | None) -> None:
         """Take one output beat; ``last`` is None where the unit has no tlast."""
@@ -139,10 +139,10 @@ class Scoreboard:
 
     def compare_all(self, answer: mvau.Outcome) -> None:
         """Compare the results of the whole case at once, in place of beats."""
-        spec, vectors = self.case.spec, self.case.vectors
-        golden = mvau.outcome(spec, self.case.weights, vectors)
+        spec, vectors, depthwise = self.case.spec, self.case.vectors, self.case.depthwise
+        golden = mvau.outcome(spec, self.case.weights, vectors, depthwise)
         predicted = golden.overflow & spec.observe
-        exact = mvau.matvec(self.case.weights, vectors)
+        exact = mvau.matvec(self.case.weights, vectors, depthwise)
         fits = narrow(exact, spec.acc_bits, spec.overflow) == exact
         self.out, self.overflow = answer.out, answer.overflow
         self._compared = self.expected_beats
@@ -152,8 +152,11 @@ class Scoreboard:
         for vector, row in np.argwhere(wrong)[:MAX_CARDS]:
             fold, pe = divmod(int(row), spec.pe)
             weights = self.case.weights[fold * spec.pe : (fold + 1) * spec.pe]
-            job = Job(int(vector) * spec.nf + fold, vectors[vector], weights)
-            trace = mvau.run(replace(spec, mh=spec.pe), weights, vectors[vector : vector + 1])
+            inputs = vectors[vector]
+            if depthwise:
+                inputs = inputs.reshape(spec.nf, -1)[fold]
+            job = Job(int(vector) * spec.nf + fold, inputs, weights)
+            trace = mvau.run(replace(spec, mh=spec.pe), weights, inputs[None], depthwise)
             results = int(golden.out[vector, row]), int(answer.out[vector, row])
             flags = int(predicted[vector, row]), int(answer.overflow[vector, row])
             what, (expected, actual) = (
@@ -192,7 +195,8 @@ class Scoreboard:
         spec = self.case.spec
         jobs = [job for job, _ in group]
         fold_spec = replace(spec, mh=spec.pe)
-        trace = mvau.run(fold_spec, jobs[0].weights, np.stack([job.inputs for job in jobs]))
+        inputs = np.stack([job.inputs for job in jobs])
+        trace = mvau.run(fold_spec, jobs[0].weights, inputs, self.case.depthwise)
         for i, (job, (data, user, last)) in enumerate(group):
             vector, fold = divmod(job.index, spec.nf)
             if vector >= len(self._families):

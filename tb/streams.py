@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from golden.archive import whole_file
-from golden.integer import BoolArray, InputError, IntArray
+from golden.integer import BoolArray, Format, InputError, IntArray
 from tb.packing import pack
 from tb.stalls import StallPattern
 
@@ -62,11 +62,15 @@ class Beats:
 
     def words(self) -> list[int]:
         """Return tdata of each beat."""
-        return [pack(beat, self.bits) for beat in self.data]
+        return [pack(beat, Format(self.bits, signed=True)) for beat in self.data]
 
     def users(self) -> list[int]:
         """Return tuser of each beat, 0 where the stream has none."""
-        return [0] * len(self) if self.user is None else [pack(beat, 1) for beat in self.user]
+        return (
+            [0] * len(self)
+            if self.user is None
+            else [pack(beat, Format(1, signed=False)) for beat in self.user]
+        )
 
     def lasts(self) -> list[int]:
         """Return tlast of each beat, 0 where the stream has none."""

@@ -26,7 +26,7 @@ from golden.spec import MvauSpec
 from sim import batch
 from sim.paths import RTL
 from tb import stimulus
-from tb.case import Case, Stimulus
+from tb.case import DEPTHWISE, Case, Stimulus
 from tb.stalls import STREAMS
 
 VECTORS = 256  # of a case, at least
@@ -80,7 +80,7 @@ class Backend:
 
 def golden_answer(case: Case) -> Outcome:
     """Return what the fast golden model makes of a case, flags as a unit shows them."""
-    outcome = mvau.outcome(case.spec, case.weights, case.vectors)
+    outcome = mvau.outcome(case.spec, case.weights, case.vectors, case.depthwise)
     return replace(outcome, overflow=outcome.overflow & case.spec.observe)
 
 
@@ -127,9 +127,19 @@ def adverse(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
     return stimulus.adverse_layer(spec, rng)[0]
 
 
+def has_zero(spec: MvauSpec) -> bool:
+    """Whether rows can be brought inside any range: what is bipolar is never zero."""
+    return not spec.bipolar_weight
+
+
 def inside(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
-    """Return rows of any weights, each brought into its exact range by the smallest change."""
-    return bring_back(uniform(rng, spec.weights, (spec.mh, spec.mw)), spec.acc_bits, spec.inputs)[0]
+    """Return rows of any weights, each brought into its exact range by the smallest change.
+
+    Bipolar ones stay bipolar, and maybe outside.
+    """
+    rows = uniform(rng, spec.weights, (spec.mh, spec.mw))
+    fixed, _ = bring_back(rows, spec.acc_bits, spec.inputs)
+    return fixed if has_zero(spec) else spec.weights.nearest(fixed)
 
 
 def brimful(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
@@ -166,26 +176,30 @@ ANY: tuple[Rows, ...] = (*map(of_family, FAMILIES), near_bound, adverse, brimful
 
 
 def expanded(
-    spec: MvauSpec, weights: IntArray, rng: np.random.Generator, ends: list[tuple[int, bool]]
+    spec: MvauSpec,
+    weights: IntArray,
+    rng: np.random.Generator,
+    ends: list[tuple[int, bool]],
+    depthwise: bool = False,
 ) -> tuple[Stimulus, ...]:
     """Return 256 vectors and more of all families; of the last ones, set lanes to their ends."""
-    missing = max(1, VECTORS - 4 * spec.mh - 3)
+    families = stimulus.systematic(weights, spec.inputs, depthwise)
+    missing = max(1, VECTORS - sum(len(each.vectors) for each in families))
+    if depthwise:
+        missing *= spec.mh  # each row has its own
     fill = FAMILIES[-1](rng, spec.inputs, (missing, spec.mw))
     half = rng.random(missing) < 0.5  # a stretch of each vector at the worst, the rest anything
-    lowest, highest = bounds.worst_case_inputs(weights, spec.inputs)
-    worst = np.concatenate([lowest, highest])[rng.integers(0, 2 * spec.mh, missing)]
+    row = rng.integers(0, 2 * spec.mh, missing)
+    if depthwise:
+        row = row // spec.mh * spec.mh + np.arange(missing) % spec.mh
+    worst = np.concatenate(bounds.worst_case_inputs(weights, spec.inputs))[row]
     stretch = np.sort(rng.integers(0, spec.mw + 1, (missing, 2)), axis=1)
     lanes = np.arange(spec.mw)
     at_worst = (stretch[:, :1] <= lanes) & (lanes < stretch[:, 1:]) & half[:, None]
     fill = np.where(at_worst, worst, fill)
     for lane, high in ends:
         fill[:, lane % spec.mw] = spec.inputs.maximum if high else spec.inputs.minimum
-    return (
-        stimulus.worst_case(weights, spec.inputs),
-        stimulus.mixed_signs(weights, spec.inputs),
-        stimulus.corners(weights, spec.inputs),
-        Stimulus(stimulus.UNIFORM, fill),
-    )
+    return (*families, Stimulus(stimulus.UNIFORM, fill.reshape(-1, families[0].vectors.shape[1])))
 
 
 @st.composite
@@ -204,7 +218,7 @@ def cases(
     weights = rows[draw(FAMILY) % len(rows)](rng, spec)
     ends = draw(ENDS)
     return Case(
-        unit, spec, "explored", weights, expanded(spec, weights, rng, ends),
+        unit, spec, "explored", weights, expanded(spec, weights, rng, ends, unit == DEPTHWISE),
         stalls=draw(STALLS) if stalls else {}, reset_after=draw(RESETS) if reset else None,
         seed=draw(SEEDS) if reset else 1,
     )  # fmt: skip
@@ -212,5 +226,5 @@ def cases(
 
 def toward_the_edge(case: Case) -> None:
     """Tell hypothesis how near the exact sums come to the end of the range, or how far past it."""
-    peak = np.abs(mvau.matvec(case.weights, case.vectors)).max()
+    peak = np.abs(mvau.matvec(case.weights, case.vectors, case.depthwise)).max()
     target(min(2.0, float(peak) / case.spec.acc.maximum), label="peak sum / end of the range")

@@ -15,17 +15,19 @@ from golden.bounds import data_type_bound, worst_case_inputs
 from golden.integer import Format, IntArray, Overflow
 from golden.layer import LabelledInputs, QuantLayer
 from golden.spec import MvauSpec
+from tb.stimulus import anything
 
 Shape = tuple[int, ...]
+BIPOLAR = Format(1, signed=True, bipolar=True)
 Family = Callable[[np.random.Generator, Format, Shape], IntArray]
 
 
 def zeros(rng: np.random.Generator, form: Format, shape: Shape) -> IntArray:
-    return np.zeros(shape, np.int64)
+    return form.nearest(np.zeros(shape))
 
 
 def sparse(rng: np.random.Generator, form: Format, shape: Shape) -> IntArray:
-    return uniform(rng, form, shape) * (rng.integers(0, 8, shape) == 0)
+    return form.nearest(uniform(rng, form, shape) * (rng.integers(0, 8, shape) == 0))
 
 
 def all_minimum(rng: np.random.Generator, form: Format, shape: Shape) -> IntArray:
@@ -33,12 +35,12 @@ def all_minimum(rng: np.random.Generator, form: Format, shape: Shape) -> IntArra
 
 
 def edges(rng: np.random.Generator, form: Format, shape: Shape) -> IntArray:
-    near_zero = [value for value in (-1, 0, 1) if form.minimum <= value <= form.maximum]
+    near_zero = [value for value in (-1, 0, 1) if value in form.values]
     return rng.choice(np.array([form.minimum, *near_zero, form.maximum]), shape)
 
 
 def uniform(rng: np.random.Generator, form: Format, shape: Shape) -> IntArray:
-    return rng.integers(form.minimum, form.maximum, shape, endpoint=True)
+    return anything(form, shape, rng)
 
 
 FAMILIES: tuple[Family, ...] = (zeros, sparse, all_minimum, edges, uniform)
@@ -59,7 +61,7 @@ def near_bound(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
             norm = max(0, min(limit + int(rng.integers(-1, 2)), len(half) * widest))
             share = [(norm + lane) // len(half) for lane in range(len(half))]
             row[half] = sign * np.minimum(np.array(share, np.int64), widest)
-    return rows
+    return spec.weights.nearest(rows)
 
 
 def seeds() -> st.SearchStrategy[int]:
@@ -67,7 +69,7 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 def formats(max_bits: int = 16) -> st.SearchStrategy[Format]:
-    return st.builds(Format, st.integers(1, max_bits), st.booleans())
+    return st.builds(Format, st.integers(1, max_bits), st.booleans()) | st.just(BIPOLAR)
 
 
 @st.composite
@@ -87,6 +89,7 @@ def specs(
     pe = draw(st.integers(1, max_mh))
     mh = pe * draw(st.integers(1, max_mh // pe))
     weight_bits = draw(st.integers(1, max_weight_bits))
+    bipolar_weight = weight_bits == 1 and draw(st.booleans())
     inputs = draw(formats(max_input_bits))
     if acc_bits is None:
         acc_bits = st.integers(2, data_type_bound(mw, weight_bits, inputs) + 1)
@@ -94,6 +97,7 @@ def specs(
         mw=mw, mh=mh, pe=pe, simd=simd, weight_bits=weight_bits,
         input_bits=inputs.bits, signed_input=inputs.signed,
         acc_bits=draw(acc_bits), overflow=draw(overflow), observe=draw(st.booleans()),
+        bipolar_weight=bipolar_weight, bipolar_input=inputs.bipolar,
     )  # fmt: skip
 
 
@@ -178,6 +182,7 @@ def quant_layers(draw: st.DrawFn) -> QuantLayer:
     return QuantLayer(
         weights=draw(layers(spec)),
         weight_bits=spec.weight_bits,
+        bipolar_weight=spec.bipolar_weight,
         inputs=spec.inputs,
         trained_acc_bits=draw(st.none() | st.just(spec.acc_bits)),
         multiplier=1 + abs(draw(matrices(Format(15, signed=True), (draw(values_per_row),)))) // 2,

@@ -19,6 +19,7 @@ from explore import (
     brimful,
     cases,
     expanded,
+    has_zero,
     inside,
     is_inside,
     rtl_answer,
@@ -69,6 +70,23 @@ def test_bit_exact_for_any_spec_layer_input_and_stall(
 
 
 @given(st.data())
+def test_depthwise_each_row_answers_its_own_inputs(backend: Backend, data: st.DataObject) -> None:
+    """As a unit of one row would; from all rows at once, their witnesses are seen."""
+    case = data.draw(cases(backend.specs, stalls=True, reset=True, unit="vvau"))
+    toward_the_edge(case)
+    answer, spec = backend.answer(case), case.spec
+    vectors = case.vectors.reshape(-1, spec.mh, spec.mw)
+    for row in range(spec.mh):
+        trace = mvau.run(replace(spec, mh=1, pe=1), case.weights[row : row + 1], vectors[:, row])
+        assert (answer.out[:, row] == trace.out[:, 0]).all()
+        assert (answer.overflow[:, row] == seen(trace.overflow, spec)[:, 0]).all()
+    lowest, highest = answer.overflow[:2]  # the worst case comes first
+    lo, hi = bounds.exact_range(case.weights, spec.inputs)
+    assert (lowest == seen(lo < spec.acc.minimum, spec)).all()
+    assert (highest == seen(hi > spec.acc.maximum, spec)).all()
+
+
+@given(st.data())
 def test_a_row_inside_the_exact_range_never_overflows(
     backend: Backend, data: st.DataObject
 ) -> None:
@@ -105,7 +123,8 @@ def confirm_witnesses(backend: Backend, spec: MvauSpec, weights: IntArray) -> in
 def test_one_more_lsb_than_the_exact_range_allows_has_a_witness(
     backend: Backend, data: st.DataObject
 ) -> None:
-    spec, rng = data.draw(backend.specs), np.random.default_rng(data.draw(seeds()))
+    spec = data.draw(backend.specs.filter(has_zero))
+    rng = np.random.default_rng(data.draw(seeds()))
     weights = brimful(rng, spec)
     assert is_inside(weights, spec).all()
     one_more = weights.copy()
@@ -181,7 +200,7 @@ def within_data_types(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
 def test_the_bounds_of_the_papers_imply_it(
     backend: Backend, bound: Rows, data: st.DataObject
 ) -> None:
-    case = data.draw(cases(backend.specs, rows=(bound,)))
+    case = data.draw(cases(backend.specs.filter(has_zero), rows=(bound,)))
     toward_the_edge(case)
     assert is_inside(case.weights, case.spec).all()
     assert not backend.answer(case).overflow.any()
@@ -226,7 +245,7 @@ def test_a_flag_belongs_to_the_result_that_it_rides_on(
     backend: Backend, data: st.DataObject
 ) -> None:
     """One row that is not safe, one vector that shows it, between many that do nothing."""
-    spec = data.draw(backend.specs.filter(lambda spec: spec.observe and not safe_for_all(spec)))
+    spec = data.draw(backend.specs.filter(shows_a_flag))
     row = data.draw(st.integers(0, spec.mh - 1))
     at = data.draw(st.integers(0, 255))
     weights = inside(np.random.default_rng(data.draw(seeds())), spec)
@@ -237,6 +256,11 @@ def test_a_flag_belongs_to_the_result_that_it_rides_on(
     vectors[at] = (lowest if leaves_low else highest)[row]
     answer = backend.answer(Case("mvau", spec, "explored", weights, (Stimulus("one", vectors),)))
     assert np.argwhere(answer.overflow).tolist() == [[at, row]]
+
+
+def shows_a_flag(spec: MvauSpec) -> bool:
+    """Whether there are rows and vectors that do nothing, and others that overflow."""
+    return spec.observe and has_zero(spec) and not spec.bipolar_input and not safe_for_all(spec)
 
 
 def safe_for_all(spec: MvauSpec) -> bool:
@@ -263,7 +287,7 @@ def test_folding_changes_nothing_but_the_order(backend: Backend, data: st.DataOb
 
 @given(st.data())
 def test_the_guarantee_does_not_depend_on_the_order(backend: Backend, data: st.DataObject) -> None:
-    case = data.draw(cases(backend.specs, rows=(inside, brimful)))
+    case = data.draw(cases(backend.specs.filter(has_zero), rows=(inside, brimful)))
     order = np.random.default_rng(data.draw(seeds())).permutation(case.spec.mw)
     stimuli = tuple(Stimulus(s.family, s.vectors[:, order]) for s in case.stimuli)
     before = backend.answer(case)

@@ -91,7 +91,7 @@ def value(node: Any, names: dict[str, int]) -> int:
 
 
 def test_there_are_units() -> None:
-    assert set(UNIT_PARAMETERS) < set(UNITS)
+    assert set(UNIT_PARAMETERS) - {"unrolled"} < set(UNITS), "only that one is generated"
     assert len(UNITS) == 6
 
 

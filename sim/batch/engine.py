@@ -93,9 +93,7 @@ class Engine:
 
     sources: tuple[str, ...]  # the streams into the unit
     sinks: tuple[str, ...]  # out of it
-    points: tuple[str, ...] = field(
-        repr=False
-    )  # of its Verilog, if it counts how often it hits them
+    points: tuple[str, ...] = field(repr=False)  # of its Verilog, if it counts hits
     _play: Any = field(repr=False)
 
     def play(
@@ -122,10 +120,16 @@ class Engine:
                     f"the streams {side} the unit must be {', '.join(given) or 'none'}, "
                     f"got {', '.join(has) or 'none'}"
                 )
-        if batch.budget + LINGER > MOST_CYCLES:
-            raise InputError(
-                f"a case must end within {MOST_CYCLES} cycles, got a budget of {batch.budget}"
-            )
+
+
+def stalled_cycles(budget: int) -> int:
+    """Return for how many cycles a batch of that budget wants to know its stalls.
+
+    Errors: InputError for more than there is room for.
+    """
+    if budget + LINGER > MOST_CYCLES:
+        raise InputError(f"a case must end within {MOST_CYCLES} cycles, got a budget of {budget}")
+    return budget + LINGER
 
 
 @cache

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from golden.integer import BoolArray, InputError
 from golden.mvau import Outcome
 from golden.spec import MvauSpec
-from sim.batch.engine import LINGER, Answer, Batch, Engine, Sink, Source, engine
+from sim.batch.engine import Answer, Batch, Engine, Sink, Source, engine, stalled_cycles
 from sim.batch.library import library
 from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.runtime import LEVELS
 from tb.case import Case, Stimulus, require_unit
+from tb.packing import lanes_of_inputs
 from tb.stalls import StallPattern
 
 _INPUT, _WEIGHT, _OUTPUT = "s_axis_input", "s_axis_weight", "m_axis_output"
@@ -36,7 +37,7 @@ class Trace(Outcome):
     """What a unit answered, and when the last of it came."""
 
     cycles: int  # from the end of reset to the last beat
-    # Beats of input, weights and output that had moved when the reset cut in; None without one.
+    # Beats of each stream, input first, that had moved when the reset cut in; None without one.
     at_reset: tuple[int, ...] | None = None
     covered: Covered | None = None  # if the build counts it
 
@@ -104,25 +105,26 @@ def played_stalls(case: Case, cycles: int) -> dict[str, BoolArray]:
 
 
 def _run(unit: Engine, case: Case) -> Trace:
-    spec, vectors = case.spec, case.vectors
-    stalls = played_stalls(case, case.timeout_cycles + LINGER)
+    spec, vectors = case.spec, case.vector_count
+    stalls = played_stalls(case, stalled_cycles(case.timeout_cycles))
+    inputs = lanes_of_inputs(spec, spec.inputs.encode(case.vectors), case.depthwise)
     tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
-    inputs = vectors.reshape(-1, spec.simd)
     ends = np.arange(1, len(inputs) + 1) % spec.sf == 0
     sources = {
-        # A mac has no buffer: it is sent the vector again for every row.
         _INPUT: Source(
             inputs, spec.input_bits, lasts=ends.astype(np.uint8), block=spec.sf,
-            copies=1 if case.unit == "mvau" else spec.nf, stalls=stalls.get("input"),
+            copies=case.resends, stalls=stalls.get("input"),
         ),
         _WEIGHT: Source(
-            tiles.reshape(spec.total_fold, -1), spec.weight_bits,
-            copies=len(vectors), stalls=stalls.get("weight"),
+            spec.weights.encode(tiles).reshape(spec.total_fold, -1), spec.weight_bits,
+            copies=vectors, stalls=stalls.get("weight"),
         ),
     }  # fmt: skip
+    sources = {stream: sources[stream] for stream in unit.sources if stream in sources}
+    *_, slowest = sources  # of the weights, where they are a stream, no beat is used twice
     sink = Sink(
-        len(vectors) * spec.nf, spec.pe, spec.acc_bits, spec.pe,
-        of=_WEIGHT, needs=spec.sf, stalls=stalls.get("output"),
+        vectors * spec.nf, spec.pe, spec.acc_bits, spec.pe,
+        of=slowest, needs=spec.sf, stalls=stalls.get("output"),
     )  # fmt: skip
     # What is on offer while the unit is reset, one bit a stream, differs with the seed.
     batches = [Batch(sources, {_OUTPUT: sink}, case.timeout_cycles, offers=3 * case.seed % 8)]
@@ -133,15 +135,15 @@ def _run(unit: Engine, case: Case) -> Trace:
         batches.insert(0, first)
     hits = np.zeros(len(unit.points), np.uint32)
     *before, whole = unit.play(batches, case.seed, hits)
-    if case.unit == "mvau":
+    if case.unit != "mac":
         _require_lasts(case, [*before, whole])
     for start in before:
         _require_start(start, whole)
     beats = whole.beats[_OUTPUT]
-    shape = (len(vectors), spec.mh)
+    shape = (vectors, spec.mh)
     return Trace(
         beats.values.reshape(shape), beats.users.astype(bool).reshape(shape), whole.cycles,
-        tuple(before[0].moved[stream] for stream in (_INPUT, _WEIGHT, _OUTPUT)) if before else None,
+        tuple(before[0].moved.values()) if before else None,
         Covered(unit.points, hits) if unit.points else None,
     )  # fmt: skip
 

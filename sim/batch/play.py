@@ -14,11 +14,11 @@ from golden.integer import InputError
 from golden.mvau import Outcome
 from sim.batch.model import Model, load
 from sim.cache import SimulationError
+from sim.generate.sources import verilog_of
 from sim.paths import BUILD, RTL
 from sim.run import Played
 from tb.case import Case, Stimulus
 from tb.scoreboard import Scoreboard
-from tb.stalls import STREAMS
 
 _Array = npt.NDArray[Any]
 _OTHERS = (0, 101, 102)  # seeds; of 0 registers start from zero, reset is calm
@@ -29,7 +29,7 @@ def play(case: Case, rtl: Path = RTL) -> Played:
 
     Errors: SimulationError if the unit does not build.
     """
-    played = replace(judge(load(case.spec, case.unit, rtl), case), rtl=rtl)
+    played = replace(judge(load(case.spec, case.unit, verilog_of(case, rtl)), case), rtl=rtl)
     if not played.passed:
         played.folder.mkdir(parents=True, exist_ok=True)
         case.save(played.folder / "case.json")
@@ -45,7 +45,7 @@ def judge(model: Model, case: Case) -> Played:
         trace = model.run(case)
         outcome, cycles = trace, trace.cycles
         scoreboard.compare_all(trace)
-        due = case.vector_count * case.spec.total_fold + 1  # a beat a cycle, and the last result
+        due = case.vector_count * case.spec.total_fold + case.latency  # a beat a cycle
         if _is_calm(case) and cycles != due:
             scoreboard.faults.append(f"at one beat a cycle it takes {due} cycles, got {cycles}")
     except SimulationError as fault:
@@ -64,7 +64,7 @@ def smallest(case: Case, rtl: Path = RTL) -> Case:
 
     In turn: stalls, the reset, vectors, rows of weights, columns of weights and inputs.
     """
-    model = load(case.spec, case.unit, rtl)
+    model = load(case.spec, case.unit, verilog_of(case, rtl))
 
     def fails_from(seed: int, **changes: Any) -> bool:
         try:
@@ -83,7 +83,7 @@ def smallest(case: Case, rtl: Path = RTL) -> Case:
     def simpler(**changes: Any) -> Case:
         return replace(case, **changes) if fails(**changes) else case
 
-    for stream in STREAMS:
+    for stream in case.stalls:
         case = simpler(stalls={**case.stalls, stream: "never"})
     case = simpler(reset_after=None)
     families, vectors = case.families, case.vectors
@@ -93,21 +93,26 @@ def smallest(case: Case, rtl: Path = RTL) -> Case:
 
     left = _cleared(np.ones(len(vectors)), lambda rest: fails(stimuli=of(rest, vectors)))
     case = replace(case, stimuli=of(left, vectors))
-    weights = _cleared(case.weights, lambda rest: fails(weights=rest))
-    weights = _cleared(weights.T, lambda rest: fails(weights=rest.T)).T
-    case = replace(case, weights=weights)
-    lanes = _cleared(vectors.T, lambda rest: fails(stimuli=of(left, rest.T)))
+    if "weight" in case.stalls:  # else the unit has them wired in
+        blank = case.spec.weights.nearest(0)
+        weights = _cleared(case.weights, lambda rest: fails(weights=rest), blank)
+        weights = _cleared(weights.T, lambda rest: fails(weights=rest.T), blank).T
+        case = replace(case, weights=weights)
+    blank = case.spec.inputs.nearest(0)
+    lanes = _cleared(vectors.T, lambda rest: fails(stimuli=of(left, rest.T)), blank)
     return replace(case, stimuli=of(left, lanes.T))
 
 
-def _cleared(array: _Array, still_fails: Callable[[_Array], bool]) -> _Array:
-    """Return the array with all zeroed that can be: all of it, its halves, its quarters, ..."""
+def _cleared(
+    array: _Array, still_fails: Callable[[_Array], bool], blank: npt.ArrayLike = 0
+) -> _Array:
+    """Return the array with all blank that can be: all of it, its halves, its quarters, ..."""
     size = len(array)
     while size:
         for start in range(0, len(array), size):
             trial = array.copy()
-            trial[start : start + size] = 0
-            if array[start : start + size].any() and still_fails(trial):
+            trial[start : start + size] = blank
+            if (trial != array).any() and still_fails(trial):
                 array = trial
         size //= 2
     return array

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sim.batch.engine import LINGER, TRIES, Answer, Batch, Engine, Sink, Source, engine
+from sim.batch.engine import TRIES, Answer, Batch, Engine, Sink, Source, engine, stalled_cycles
 from sim.batch.library import library
 from sim.cache import SimulationError
 from sim.paths import BUILD, RTL, shown
@@ -84,7 +84,7 @@ def run_streams(unit: Engine, case: StreamCase) -> list[Answer]:
 
     Errors: SimulationError if the unit breaks a rule of its streams or comes to no end.
     """
-    stalls = case.played_stalls(case.timeout_cycles + LINGER)
+    stalls = case.played_stalls(stalled_cycles(case.timeout_cycles))
     sources = {
         name: Source(
             beats.data, beats.bits,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from golden.integer import Format
 from golden.spec import MvauSpec
 from sim.batch.library import verilated
 from sim.bench.measure import Contestant, Run
@@ -87,6 +88,7 @@ def _as_ports(beats: list[int], bits: int) -> bytes:
 
 def _checksum(spec: MvauSpec, values: npt.NDArray[np.int64 | np.bool_], bits: int) -> int:
     """Return what ``bare.cpp`` makes of the beats of values (V, MH): modulo 2^64, its own order."""
-    beats = np.array([pack(beat, bits) for beat in values.reshape(-1, spec.pe)], np.uint64)
+    lane = Format(bits, signed=bits > 1)
+    beats = np.array([pack(beat, lane) for beat in values.reshape(-1, spec.pe)], np.uint64)
     powers = np.cumprod(np.r_[1, np.full(len(beats) - 1, 31)].astype(np.uint64))
     return int((beats[::-1] * powers).sum())

@@ -76,14 +76,15 @@ class Seen:
 
     @cached_property
     def golden(self) -> mvau.Trace:
-        return mvau.run(self.spec, self.case.weights, self.vectors)
+        return mvau.run(self.spec, self.case.weights, self.vectors, self.case.depthwise)
 
     @cached_property
     def sums(self) -> dict[str, IntArray]:
         """Exact values of each of SUMS before the accumulator's width, (V, MH, SF, as many)."""
         simd, held = self.spec.simd, self.golden.partials
         by_beat = (-1, self.spec.sf, simd)
-        products = self.vectors.reshape(by_beat)[:, None] * self.case.weights.reshape(by_beat)
+        inputs = self.vectors.reshape(len(self.vectors), *by_beat)  # of all rows, or of each row
+        products = inputs * self.case.weights.reshape(by_beat)
         level, nodes, done = held[..., :simd], [], simd
         while (count := level.shape[-1]) > 1:
             nodes.append(level[..., :-1:2] + level[..., 1::2])
@@ -208,22 +209,37 @@ def _sums(sums: str) -> list[Bin]:
     ]  # fmt: skip
 
 
-def _inputs(signed: bool) -> list[Bin]:
-    word = "signed" if signed else "unsigned"
-
+def _inputs(word: str) -> list[Bin]:
     def extreme(end: str, value: Callable[[Format], int]) -> Bin:
         return Bin(
             "dot", f"{word} input: {end}",
-            lambda s: (s.vectors == value(s.spec.inputs)) & (s.spec.signed_input is signed),
+            lambda s: (s.vectors == value(s.spec.inputs)) & (_word(s.spec.inputs) == word),
         )  # fmt: skip
 
     return [extreme("lowest", lambda f: f.minimum), extreme("highest", lambda f: f.maximum)]
 
 
+def _word(form: Format) -> str:
+    return "bipolar" if form.bipolar else "signed" if form.signed else "unsigned"
+
+
 def _lowest_products(seen: Seen) -> int:
-    weights = (seen.case.weights == seen.spec.weights.minimum).sum(axis=0)
-    inputs = (seen.vectors == seen.spec.inputs.minimum).sum(axis=0)
-    return int(weights @ inputs) * seen.spec.signed_input
+    is_signed = _word(seen.spec.inputs) == "signed"
+    return _products(seen, seen.spec.weights.minimum, seen.spec.inputs.minimum) * is_signed
+
+
+def _products(seen: Seen, weight: int, value: int) -> int:
+    """Return how often a weight meets an input."""
+    weights = (seen.case.weights == weight).reshape(-1, seen.vectors.shape[1]).sum(axis=0)
+    return int(weights @ (seen.vectors == value).sum(axis=0))
+
+
+def _bipolar_product(weight: int, value: int) -> Bin:
+    def happens(seen: Seen) -> int:
+        both = seen.spec.bipolar_weight and seen.spec.bipolar_input
+        return _products(seen, weight, value) if both else 0
+
+    return Bin("dot", f"bipolar product: {weight:+} times {value:+}", happens)
 
 
 def _overflows(policy: Overflow) -> list[Bin]:
@@ -250,13 +266,13 @@ def _first_overflow(place: str) -> Bin:
     return Bin("pe", f"first overflow in the {place} beat of several", happens)
 
 
-def _overflow_in_fold(place: str) -> Bin:
+def _overflow_in_fold(unit: str, place: str) -> Bin:
     def happens(seen: Seen) -> npt.ArrayLike:
         nf = seen.spec.nf
         rows = seen.golden.overflow.reshape(-1, nf, seen.spec.pe)
         return [rows[:, fold].sum() for fold in range(nf) if nf > 1 and _place(fold, nf) == place]
 
-    return Bin("mvau", f"overflow in the {place} neuron fold of several", happens)
+    return Bin(unit, f"overflow in the {place} neuron fold of several", happens)
 
 
 def _reset(unit: str, name: str, condition: Callable[[AtReset], bool]) -> Bin:
@@ -287,11 +303,29 @@ def _streams(unit: str) -> list[Bin]:
     ]
 
 
+def _folded(unit: str) -> list[Bin]:
+    """Return the bins of every unit that folds, and has several PEs."""
+    return [
+        *(_overflow_in_fold(unit, place) for place in PLACES),
+        Bin(unit, "overflow in the first PE of several", lambda s: s.flags[:, 0] & (s.spec.pe > 1)),
+        Bin(unit, "overflow in the last PE of several", lambda s: s.flags[:, -1] & (s.spec.pe > 1)),
+        Bin(
+            unit, "overflow in one PE and not in its neighbour",
+            lambda s: s.flags[:, :-1] ^ s.flags[:, 1:],
+        ),
+    ]  # fmt: skip
+
+
 BINS: tuple[Bin, ...] = (
     *(one for sums in SUMS for one in _sums(sums)),
     Bin("dot", "weight: lowest", lambda s: s.case.weights == s.spec.weights.minimum),
     Bin("dot", "weight: highest", lambda s: s.case.weights == s.spec.weights.maximum),
-    *(one for signed in (False, True) for one in _inputs(signed)),
+    *(one for word in ("unsigned", "signed", "bipolar") for one in _inputs(word)),
+    *(_bipolar_product(weight, value) for weight in (-1, 1) for value in (-1, 1)),
+    Bin("dot", "bipolar weight times an input of several bits",
+        lambda s: s.vectors.size * s.spec.bipolar_weight * (s.spec.input_bits > 1)),
+    Bin("dot", "weight of several bits times a bipolar input",
+        lambda s: s.vectors.size * s.spec.bipolar_input * (s.spec.weight_bits > 1)),
     Bin("dot", "lowest weight times lowest signed input", _lowest_products),
     Bin("dot", "tree: one lane", lambda s: s.spec.simd == 1),
     Bin("dot", "tree: a power of two of lanes", lambda s: s.spec.simd in (2, 4, 8, 16, 32, 64)),
@@ -325,15 +359,11 @@ BINS: tuple[Bin, ...] = (
     _reset("skid_buffer", "with 2 beats in it", lambda r: r.waiting == 2),
     Bin(
         "skid_buffer", "a beat offered while it is full", None,
-        "mac and mvau make no beat while it has no room",
+        "no unit makes a beat while it has no room",
     ),
     *_streams("mac"),
     *_streams("mvau"),
-    *(_overflow_in_fold(place) for place in PLACES),
-    Bin("mvau", "overflow in the first PE of several", lambda s: s.flags[:, 0] & (s.spec.pe > 1)),
-    Bin("mvau", "overflow in the last PE of several", lambda s: s.flags[:, -1] & (s.spec.pe > 1)),
-    Bin(
-        "mvau", "overflow in one PE and not in its neighbour",
-        lambda s: s.flags[:, :-1] ^ s.flags[:, 1:],
-    ),
+    *_streams("vvau"),
+    *_folded("mvau"),
+    *_folded("vvau"),
 )  # fmt: skip

@@ -67,26 +67,31 @@ def _widths(**values: int) -> dict[str, int]:
     return {name.upper(): value for name, value in values.items()}
 
 
-def _dot(simd: int, m: int, n: int, signed: int, p: int, overflow: int) -> dict[str, int]:
+def _dot(
+    simd: int, m: int, n: int, signed: int, p: int, overflow: int, *, bipolar: str = ""
+) -> dict[str, int]:
     return _widths(
-        simd=simd, weight_bits=m, input_bits=n, signed_input=signed, acc_bits=p, overflow=overflow
-    )
+        simd=simd, weight_bits=m, input_bits=n, signed_input=signed, acc_bits=p, overflow=overflow,
+        bipolar_weight=int("w" in bipolar), bipolar_input=int("x" in bipolar),
+    )  # fmt: skip
 
 
-def _pe(*dot: int, observe: int) -> dict[str, int]:
-    return {**_dot(*dot), "OBSERVE": observe}
+def _pe(*dot: int, observe: int, bipolar: str = "") -> dict[str, int]:
+    return {**_dot(*dot, bipolar=bipolar), "OBSERVE": observe}
 
 
-def _mac(*dot: int, observe: int) -> dict[str, int]:
-    return {name: value for name, value in _pe(1, *dot, observe=observe).items() if name != "SIMD"}
+def _mac(*dot: int, observe: int, bipolar: str = "") -> dict[str, int]:
+    of_a_pe = _pe(1, *dot, observe=observe, bipolar=bipolar)
+    return {name: value for name, value in of_a_pe.items() if name != "SIMD"}
 
 
-def _mvau(mw: int, mh: int, pe: int, *dot: int, observe: int) -> dict[str, int]:
-    return {**_widths(mw=mw, mh=mh, pe=pe), **_pe(*dot, observe=observe)}
+def _mvau(mw: int, mh: int, pe: int, *dot: int, observe: int, bipolar: str = "") -> dict[str, int]:
+    return {**_widths(mw=mw, mh=mh, pe=pe), **_pe(*dot, observe=observe, bipolar=bipolar)}
 
 
-# Where modules are compared. Each meets all of its generate branches, both overflow policies,
-# both signs, and counts that are one, two, no power of two, and more than that.
+# Where modules are compared. Each meets all of its generate branches, both overflow policies, both
+# signs, bipolar weights (w) and inputs (x), and counts that are one, two, no power of two, and more
+# than that.
 SHAPES: dict[str, tuple[Shape, ...]] = {
     "dot": (
         _dot(3, 2, 2, 1, 3, 1),  # an odd one out; products wider than the accumulator
@@ -95,16 +100,23 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
         _dot(1, 3, 2, 1, 5, 0),  # a single lane; products as wide as the accumulator
         _dot(4, 1, 2, 1, 2, 1),  # a full tree; the narrowest of all
         _dot(6, 1, 1, 1, 2, 0),
+        _dot(3, 1, 1, 1, 3, 1, bipolar="wx"),
+        _dot(2, 1, 2, 0, 3, 0, bipolar="w"),
+        _dot(2, 2, 1, 1, 2, 1, bipolar="x"),
     ),
     "pe": (
         _pe(2, 2, 2, 1, 3, 1, observe=1),
         _pe(1, 2, 1, 0, 4, 0, observe=0),
         _pe(3, 1, 2, 0, 2, 0, observe=1),
+        _pe(2, 1, 2, 0, 3, 0, observe=1, bipolar="w"),
+        _pe(2, 2, 1, 1, 3, 1, observe=1, bipolar="x"),
     ),
     "mac": (
         _mac(2, 2, 1, 3, 1, observe=1),
         _mac(2, 1, 0, 4, 0, observe=0),
         _mac(1, 2, 0, 2, 0, observe=1),
+        _mac(1, 2, 0, 3, 0, observe=1, bipolar="w"),
+        _mac(2, 1, 1, 3, 1, observe=1, bipolar="x"),
     ),
     "replay_buffer": tuple(
         _widths(data_bits=bits, beats=beats, copies=copies)
@@ -125,8 +137,11 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
         _mvau(2, 2, 2, 2, 1, 2, 0, 3, 0, observe=1),  # not folded
         _mvau(3, 3, 1, 1, 1, 1, 0, 2, 0, observe=0),  # no power of two
         _mvau(4, 4, 2, 2, 1, 1, 1, 2, 1, observe=1),  # several lanes of several units
+        _mvau(2, 2, 1, 1, 1, 2, 0, 3, 0, observe=1, bipolar="w"),
+        _mvau(2, 2, 1, 1, 2, 1, 1, 3, 1, observe=1, bipolar="x"),
     ),
 }
+SHAPES["vvau"] = SHAPES["mvau"]  # it has the same parameters, and folds as much
 
 
 def prove(

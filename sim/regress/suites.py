@@ -18,7 +18,7 @@ from golden.spec import UNIT_PARAMETERS, MvauSpec
 from sim.paths import RTL, shown
 from sim.regress.job import Job, Json
 from sim.tools import SIMULATORS
-from tb.case import UNITS
+from tb.case import DENSE, UNITS
 from tb.stalls import STREAMS
 
 FILE = Path(__file__).with_name("suites.toml")
@@ -212,7 +212,7 @@ def _buffers(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]
 
 def _layer(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
     for unit, acc_bits, simulator in product(
-        _units(book, config, UNITS), config["acc_bits"], _engines(book, config)
+        _units(book, config, DENSE), config["acc_bits"], _engines(book, config)
     ):
         yield Job(
             f"shipped layers on {unit}, P={acc_bits}, {simulator}", "layer", unit,

@@ -26,12 +26,14 @@ _PROBES = {
     **dict.fromkeys(("pe", "simd"), (-1, 0, 1)),
     **dict.fromkeys(("weight_bits", "input_bits"), (-1, 0, 1, 16, 17)),
     "acc_bits": (-1, 0, 1, 2, 64, 65),
-    **dict.fromkeys(("signed_input", "overflow", "observe"), (-1, 0, 1, 2)),
+    **dict.fromkeys(
+        ("signed_input", "overflow", "observe", "bipolar_weight", "bipolar_input"), (-1, 0, 1, 2)
+    ),
 }
 _OF_A_BUFFER = (-1, 0, 1, 2, 5, 64)
 _BASE: dict[str, Any] = {
     "mw": 6, "mh": 6, "pe": 1, "simd": 1, "weight_bits": 4, "input_bits": 4, "acc_bits": 12,
-    "signed_input": 0, "overflow": 0, "observe": 1,
+    "signed_input": 0, "overflow": 0, "observe": 1, "bipolar_weight": 0, "bipolar_input": 0,
 }  # fmt: skip
 _FOLDS = {"mw": (4, 6, 7), "simd": (1, 2, 3, 4, 6, 7, 12), "mh": (4, 6, 7), "pe": (2, 3, 4, 6, 7)}
 _BUFFER = {"DATA_BITS": 4, "BEATS": 3, "COPIES": 2}
@@ -78,6 +80,11 @@ def _of_a_spec(unit: str) -> list[Probe]:
     for whole, part in (("mw", "simd"), ("mh", "pe")):
         if whole in fields:
             changes += [{whole: a, part: b} for a, b in product(_FOLDS[whole], _FOLDS[part])]
+    changes += [{"weight_bits": bits, "bipolar_weight": 1} for bits in (1, 2)]
+    changes += [
+        {"input_bits": bits, "signed_input": signed, "bipolar_input": 1}
+        for bits, signed in product((1, 2), (0, 1))
+    ]
     probes = {}
     for change in changes:
         spec = _BASE | change
