@@ -16,6 +16,24 @@ from golden.spec import MvauSpec
 ACC_BIAS_BITS = 47
 
 
+def activate(thresholds: IntArray, outputs: Format, acc: IntArray) -> IntArray:
+    """Return the activation of each row: thresholds (MH, S), accumulators (V, MH) -> (V, MH).
+
+    It is that of the ascending values of ``outputs`` whose place is the number of the row's
+    ascending thresholds at or below the accumulator.
+
+    >>> activate(np.array([[-5, 0, 9]]), Format(2, signed=True), np.array([[-6], [8]])).ravel()
+    array([-2,  0])
+    """
+    acc = Format(64, signed=True).require(acc, "acc", ndim=2)
+    if acc.shape[1] != len(thresholds):
+        raise InputError(f"acc must have MH={len(thresholds)} columns, got {acc.shape[1]}")
+    rows = zip(thresholds, acc.T, strict=True)
+    counts = [np.searchsorted(steps, column, side="right") for steps, column in rows]
+    activations: IntArray = np.array(outputs.values)[np.stack(counts, axis=1)]
+    return activations
+
+
 @dataclass(frozen=True, eq=False)
 class QuantLayer:
     """Integer weights, their formats, and what becomes of the accumulators.
@@ -88,8 +106,7 @@ class QuantLayer:
     def activations(self, acc: IntArray) -> IntArray:
         """Return the activation of each row: accumulators (V, MH) -> (V, MH).
 
-        It is that of the ascending values of ``outputs`` whose place is the number of the row's
-        thresholds at or below the accumulator. Errors: InputError if the layer has no thresholds.
+        Errors: InputError if the layer has no thresholds.
 
         >>> thresholds = np.array([[-5, 0, 9]])
         >>> layer = QuantLayer(
@@ -101,13 +118,7 @@ class QuantLayer:
         """
         if self.thresholds is None or self.outputs is None:
             raise InputError("activations must come from a layer with thresholds, got one without")
-        acc = Format(64, signed=True).require(acc, "acc", ndim=2)
-        if acc.shape[1] != self.mh:
-            raise InputError(f"acc must have MH={self.mh} columns, got {acc.shape[1]}")
-        rows = zip(self.thresholds, acc.T, strict=True)
-        counts = [np.searchsorted(steps, column, side="right") for steps, column in rows]
-        activations: IntArray = np.array(self.outputs.values)[np.stack(counts, axis=1)]
-        return activations
+        return activate(self.thresholds, self.outputs, acc)
 
     def save(self, path: Path) -> None:
         archive.write(path, self.FORMAT, self.VERSION, *self.to_parts())

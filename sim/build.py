@@ -108,12 +108,12 @@ def build(
 
 
 def constant(value: int) -> int | str:
-    """Return the value of a parameter as simulators take it: sized where it is long.
+    """Return the value of a parameter as simulators take it: as wide as the parameter is.
 
     >>> constant(-1), constant(1 << 40)
-    (-1, "41'h10000000000")
+    (-1, "'h10000000000")
     """
-    return value if -(1 << 31) <= value < 1 << 31 else f"{value.bit_length()}'h{value:x}"
+    return value if value < 0 else f"'h{value:x}"
 
 
 def contents(sources: Sequence[Path]) -> dict[str, str]:
