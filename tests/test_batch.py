@@ -148,7 +148,10 @@ def test_refuses_a_case_of_another_unit() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "sentence"),
-    [("dot", "unit must be mac or mvau, got 'dot'"), ("mac", "a mac must have PE=1 SIMD=1, got")],
+    [
+        ("dot", "unit must be mac, mvau or vvau, got 'dot'"),
+        ("mac", "a mac must have PE=1 SIMD=1, got"),
+    ],
 )
 def test_refuses_a_unit_that_does_not_play(unit: str, sentence: str) -> None:
     with pytest.raises(InputError, match=f"^{sentence}"):
@@ -224,6 +227,7 @@ ROOM = "wire space;\n    wire room = space & (m_axis_output_tready | ~m_axis_out
 FOLLOWING = {
     "mac": ("mac.v", "wire room;", ROOM),
     "mvau": ("mvau.v", "wire room;", ROOM),
+    "vvau": ("vvau.v", "wire room;", ROOM),
     "valid": (
         "skid_buffer.v",
         "m_axis_tvalid = out_valid_q",
@@ -237,7 +241,7 @@ def test_nothing_may_follow_ready_of_the_output(name: str, tmp_path: Path) -> No
     """A path through the whole unit, from the next one's ready, is a bug of no result."""
     file, right, wrong = FOLLOWING[name]
     rtl = changed(tmp_path, file, right, wrong)
-    unit = "mac" if name == "mac" else "mvau"
+    unit = "mvau" if name == "valid" else name
     if wrong is ROOM:
         text = (rtl / file).read_text()
         (rtl / file).write_text(text.replace(".s_axis_tready(room)", ".s_axis_tready(space)"))
