@@ -183,9 +183,7 @@ class _Stream:
 
     def ports(self, prefix: str) -> dict[str, Word]:
         signals = ("tdata", "tvalid", "tready", "tuser", "tlast")
-        return {
-            f"{prefix}_{signal}": net for signal, net in zip(signals, self.nets, strict=False)
-        }
+        return {f"{prefix}_{signal}": net for signal, net in zip(signals, self.nets, strict=False)}
 
 
 class _Netlist:
