@@ -148,7 +148,10 @@ def test_refuses_a_case_of_another_unit() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "sentence"),
-    [("dot", "unit must be mac or mvau, got 'dot'"), ("mac", "a mac must have PE=1 SIMD=1, got")],
+    [
+        ("dot", "unit must be mac, mvau or unrolled, got 'dot'"),
+        ("mac", "a mac must have PE=1 SIMD=1, got"),
+    ],
 )
 def test_refuses_a_unit_that_does_not_play(unit: str, sentence: str) -> None:
     with pytest.raises(InputError, match=f"^{sentence}"):
