@@ -103,13 +103,13 @@ class _Writer:
             if level in self.levels:
                 valid = self._register(rows, level, valid, room)
         self._leave(rows, valid, room)
-        latency = len(self.levels) + 1
+        latency = 1 + len(self.levels)  # the skid buffer's and one a stage
         digest = hashlib.sha256(self.weights.tobytes()).hexdigest()[:16]
         header = (
             f"{UNROLLED}.v -- {self.spec.mh} dot products of {self.spec.mw} inputs, their weights "
             "wired in\n\n"
             f"Generated for {self.spec.id}, weights {digest}.\n"
-            f"{self.products} products and {self.sums} sums; {self.observed} of them are observed.\n"
+            f"{self.products} products, {self.sums} sums; {self.observed} of them are observed.\n"
             "A whole vector a beat, one a cycle. Registers after levels "
             f"{', '.join(map(str, self.levels)) or '(none)'}; latency in cycles: {latency}.\n"
             "SPDX-License-Identifier: Apache-2.0"
