@@ -46,9 +46,8 @@ def run(options: argparse.Namespace) -> int:
     print(
         f"{shown(path)}: module {UNROLLED}, {spec.mh} rows of {spec.mw} inputs with "
         f"{unit.products} nonzero weights, {unit.products + unit.sums} nodes of which "
-        f"{unit.observed} can leave {acc_bits} bits and are observed, "
-        f"latency in cycles: {unit.latency}; it goes with "
-        f"{shown(RTL / 'skid_buffer.v')}"
+        f"{unit.observed} can leave {acc_bits} bits and are observed, latency in cycles: "
+        f"{unit.latency}; it goes with {shown(RTL / 'skid_buffer.v')}"
     )
     return 0
 
