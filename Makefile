@@ -22,13 +22,13 @@ ONLY     ?=           ## regress, mutants: jobs with this in their name, always;
 SCHEDULER ?=          ## regress, mutants: tcp://host:port of a Dask scheduler; without it, all cores here
 CASE     ?=           ## repro: the case.json to play again
 RTL      ?=           ## repro: a folder of Verilog files in place of rtl
-ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, regress, mutants, train, bench, bench-quantizers, experiments: for a2q
+ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, regress, mutants, train, train-networks, bench, bench-quantizers, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sim sweep regress mutants test exhaustive peer repro train bench bench-quantizers experiments lint format setup clean
+.PHONY: help sim sweep regress mutants test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -70,6 +70,9 @@ repro: .venv/light ## play a failed case again, from its file alone: CASE=build/
 
 train: .venv/train ## train the shipped layers again (minutes; goes on where it was interrupted)
 	@$(BIN)/a2q train $(ARGS)
+
+train-networks: .venv/train ## train the shipped networks of several stages again (minutes; goes on as well)
+	@$(BIN)/a2q train-networks $(ARGS)
 
 bench: .venv/light .venv/test ## time the engines, builds, golden model and searches for bugs (minutes)
 	@$(BIN)/a2q bench $(call option,json,JSON) $(ARGS)

@@ -1,6 +1,6 @@
-"""Jobs: layers to train, each once, whoever asks for it, on all cores.
+"""Jobs: layers and networks to train, each once, whoever asks for it, on all cores.
 
-A finished layer is kept at once, under a name made from all that it depends on.
+What is finished is kept at once, under a name made from all that it depends on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,12 +24,43 @@ from golden.integer import InputError
 from golden.layer import QuantLayer
 
 CACHE = Path("build") / "train"
-KEPT = f"finished layers are kept in {CACHE}, and the same command goes on from there"
+KEPT = f"what is finished is kept in {CACHE}, and the same command goes on from there"
+
+
+class Trained(Protocol):
+    """What comes out of a job: it can be kept in a file."""
+
+    def save(self, path: Path) -> None: ...
+
+
+T = TypeVar("T", bound=Trained)
+
+
+class Work(Protocol[T]):
+    """Something to train, hashable; its name begins a sentence."""
+
+    recipe: Recipe
+    scheme: Scheme
+    kind: str  # what such jobs make, in the plural
+
+    def path(self) -> Path:
+        """Return where it is kept when it is finished."""
+
+    def train(self, tick: pool.Tick) -> T:
+        """Train it; ``tick`` is called after each of the recipe's epochs."""
+
+    def load(self, path: Path) -> T:
+        """Read what was kept; InputError if it is missing or damaged."""
+
+    def is_done_by(self, made: T) -> bool:
+        """Return whether it is whole and of this job, by what it says and holds."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One layer to train."""
+
+    kind = "layers"
 
     data: Path | None  # MNIST's folder; None: the digits
     recipe: Recipe
@@ -39,17 +70,29 @@ class Job:
         return f"training {self.scheme.name}, seed {self.recipe.seed},"
 
     def path(self) -> Path:
-        """Return where the finished layer is kept."""
         origins = _origins(self.data, self.scheme.inputs.bits)
         key = fingerprint(asdict(self.recipe), str(self.scheme), origins)
         return CACHE / f"{self.scheme.name}-{key}.npz"
 
+    def train(self, tick: pool.Tick) -> QuantLayer:
+        bits, recipe = self.scheme.inputs.bits, self.recipe
+        start = _start(self.data, bits, replace(recipe, penalty_weight=0))  # floats know no penalty
+        images = _images(self.data, bits, recipe.device)
+        return train_layer(recipe, self.scheme, images, start, tick).layer
+
+    def load(self, path: Path) -> QuantLayer:
+        return QuantLayer.load(path)
+
+    def is_done_by(self, made: QuantLayer) -> bool:
+        images = dataset(self.data, self.scheme.inputs.bits)
+        return answers(made, self.recipe, self.scheme, images)
+
 
 @dataclass(frozen=True)
 class _Task:
-    """A job, and where its layer will be kept."""
+    """A job, and where what it makes will be kept."""
 
-    job: Job
+    job: Work[Any]
     path: Path
 
     def __str__(self) -> str:
@@ -78,12 +121,8 @@ def _start(folder: Path | None, bits: int, recipe: Recipe) -> nn.Linear:
 
 
 def train(task: _Task, tick: pool.Tick) -> None:
-    """Train one layer and keep it."""
-    job = task.job
-    bits, recipe = job.scheme.inputs.bits, job.recipe
-    start = _start(job.data, bits, replace(recipe, penalty_weight=0))  # floats know no penalty
-    images = _images(job.data, bits, recipe.device)
-    train_layer(recipe, job.scheme, images, start, tick).layer.save(task.path)
+    """Do one job and keep what it made."""
+    task.job.train(tick).save(task.path)
 
 
 def default_workers(device: str = "cpu") -> int:
@@ -92,37 +131,38 @@ def default_workers(device: str = "cpu") -> int:
 
 
 def run(
-    jobs: Iterable[Job], workers: int, console: Console, *, fresh: bool
-) -> dict[Job, QuantLayer]:
-    """Return the layer of every job; those that an earlier run finished are not trained again.
+    jobs: Iterable[Work[T]], workers: int, console: Console, *, fresh: bool
+) -> dict[Work[T], T]:
+    """Return what every job makes; those that an earlier run finished are not done again.
 
     Errors: WorkerError if a job or its process fails.
     """
     paths = {job: job.path() for job in jobs}
-    layers = {} if fresh else _finished(paths)
-    if layers:
+    made = {} if fresh else _finished(paths)
+    if made:
         console.print(
-            f"{len(layers)} of {len(paths)} layers were finished earlier and are taken from "
+            f"{len(made)} of {len(paths)} {_kind(paths)} were finished earlier and are taken from "
             f"{CACHE} (--fresh trains them again)",
             soft_wrap=True,
             highlight=False,
         )
     missing = sorted(
-        (job for job in paths if job not in layers),
+        (job for job in paths if job not in made),
         key=lambda job: (-job.scheme.inputs.bits, job.recipe.seed),
     )
     if missing:
         tasks = [_Task(job, paths[job]) for job in missing]
         _train_all(tasks, workers, console)
-        layers |= {job: QuantLayer.load(paths[job]) for job in missing}
-    return {job: layers[job] for job in paths}
+        made |= {job: job.load(paths[job]) for job in missing}
+    return {job: made[job] for job in paths}
 
 
 def _train_all(tasks: Sequence[_Task], workers: int, console: Console) -> None:
     begun, finished, told = time.monotonic(), 0, 0
+    kind = _kind(task.job for task in tasks)
     columns = (
         TextColumn("{task.description}"), BarColumn(),
-        TextColumn("{task.fields[finished]} of " + f"{len(tasks)} layers"), TimeRemainingColumn(),
+        TextColumn("{task.fields[finished]} of " + f"{len(tasks)} {kind}"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as progress:
         epochs = sum(task.job.recipe.epochs for task in tasks)
@@ -137,7 +177,7 @@ def _train_all(tasks: Sequence[_Task], workers: int, console: Console) -> None:
                 told = twentieths
                 seconds = time.monotonic() - begun
                 console.print(
-                    f"[{seconds:5.0f} s] trained {finished} of {len(tasks)} layers",
+                    f"[{seconds:5.0f} s] trained {finished} of {len(tasks)} {kind}",
                     highlight=False,
                     markup=False,
                 )
@@ -145,13 +185,17 @@ def _train_all(tasks: Sequence[_Task], workers: int, console: Console) -> None:
         pool.run(train, tasks, workers, done, lambda ticks: progress.update(bar, completed=ticks))
 
 
-def _finished(paths: Mapping[Job, Path]) -> dict[Job, QuantLayer]:
-    layers = {}
+def _finished(paths: Mapping[Work[T], Path]) -> dict[Work[T], T]:
+    finished = {}
     for job, path in paths.items():
         try:
-            layer = QuantLayer.load(path)
+            made = job.load(path)
         except InputError:
             continue  # missing or damaged: it will be trained
-        if answers(layer, job.recipe, job.scheme, dataset(job.data, job.scheme.inputs.bits)):
-            layers[job] = layer
-    return layers
+        if job.is_done_by(made):
+            finished[job] = made
+    return finished
+
+
+def _kind(jobs: Iterable[Work[Any]]) -> str:
+    return next(iter(jobs)).kind

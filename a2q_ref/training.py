@@ -66,7 +66,7 @@ def accuracy(layer: QuantLayer, images: LabelledInputs) -> float:
 
 def train_float(recipe: Recipe, images: Images) -> nn.Linear:
     """Return the float layer that the quantized layers of every scheme start from."""
-    with _deterministic(recipe.seed):
+    with deterministic(recipe.seed):
         start = nn.Linear(images.pixels.shape[1], Dataset.classes, dtype=torch.float64)
         start = start.to(recipe.device)
         _fit(start, lambda: dict(start.named_parameters()), recipe, images, lambda: None)
@@ -84,7 +84,7 @@ def train_layer(
 
     The layer's origin has all that it depends on and how the training went.
     """
-    with _deterministic(recipe.seed):
+    with deterministic(recipe.seed):
         linear = nn.Linear(*start.weight.T.shape, dtype=torch.float64, device=recipe.device)
         linear.load_state_dict(start.state_dict())
         model = Quantized(linear, scheme, images.input_scale)
@@ -168,7 +168,7 @@ def _fit(
 
 
 @contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
+def deterministic(seed: int) -> Iterator[None]:
     """Fix every choice that torch leaves to chance or to the machine; put back what was there."""
     # cuBLAS adds in a fixed order only in a workspace of a fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,12 @@ def write(
 
 
 def read(
-    path: Path, format_name: str, version: int, names: tuple[str, ...]
+    path: Path,
+    format_name: str,
+    version: int,
+    names: tuple[str, ...] | Callable[[dict[str, Any]], tuple[str, ...]],
 ) -> tuple[dict[str, Any], dict[str, IntArray]]:
-    """Return the header and the arrays, all as int64.
+    """Return the header and the arrays, all as int64; their names may depend on the header.
 
     Errors: InputError if the file is missing, damaged, of another format or version, or incomplete.
     """
@@ -87,6 +90,11 @@ def read(
             f"{path} must be an {format_name} file, but it is damaged or of another kind"
         ) from error
     header = _header(path, arrays.pop(_HEADER, None), format_name, version)
+    if callable(names):
+        try:
+            names = names(header)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
     if set(arrays) != set(names):
         raise InputError(
             f"{path} must hold exactly the arrays {', '.join(names)}, "

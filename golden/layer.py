@@ -121,6 +121,19 @@ class QuantLayer:
         return activate(self.thresholds, self.outputs, acc)
 
     def save(self, path: Path) -> None:
+        archive.write(path, self.FORMAT, self.VERSION, *self.to_parts())
+
+    @classmethod
+    def load(cls, path: Path) -> QuantLayer:
+        """Read ``save``'s file; InputError, with the path, for anything else."""
+        parts = archive.read(path, cls.FORMAT, cls.VERSION, cls.ARRAYS)
+        try:
+            return cls.from_parts(*parts)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, IntArray]]:
+        """Return all that the layer is, as JSON values and as arrays, for files of layers."""
         header = {
             "weight_bits": self.weight_bits, "trained_acc_bits": self.trained_acc_bits,
             "bipolar_weight": self.bipolar_weight,
@@ -134,13 +147,13 @@ class QuantLayer:
         arrays = {name: getattr(self, name) for name in self.ARRAYS}
         if self.thresholds is None:
             arrays["thresholds"] = np.zeros((self.mh, 0), np.int64)
-        archive.write(path, self.FORMAT, self.VERSION, header, arrays)
+        return header, arrays
 
     @classmethod
-    def load(cls, path: Path) -> QuantLayer:
-        """Read ``save``'s file; InputError, with the path, for anything else."""
-        header, arrays = archive.read(path, cls.FORMAT, cls.VERSION, cls.ARRAYS)
-        thresholds = arrays.pop("thresholds")
+    def from_parts(cls, header: dict[str, Any], arrays: dict[str, IntArray]) -> QuantLayer:
+        """Read back ``to_parts``; InputError for what is no layer."""
+        others = dict(arrays)
+        thresholds = others.pop("thresholds")
         no_thresholds = thresholds.shape == (*arrays["weights"].shape[:1], 0)
         try:
             outputs = archive.output_format(header)
@@ -149,12 +162,10 @@ class QuantLayer:
                 bipolar_weight=header.get("bipolar_weight", False),
                 inputs=archive.input_format(header), origin=archive.origin(header),
                 thresholds=None if outputs is None and no_thresholds else thresholds,
-                outputs=outputs, **arrays,
+                outputs=outputs, **others,
             )  # fmt: skip
         except KeyError as missing:
-            raise InputError(f"{path}: the header must have {missing}") from None
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(f"the header must have {missing}") from None
 
     def _checked_thresholds(self) -> IntArray:
         if self.thresholds is None or self.outputs is None:

@@ -1,11 +1,11 @@
 // vvau.v -- depthwise matrix-vector unit: MH channels, each a dot product of MW inputs of its own
 //
-// PE channels and SIMD taps a beat, channel fold outer, tap fold inner, nothing is replayed: a vector
-// is SF*NF beats, SF = MW/SIMD, NF = MH/PE. Input (simd, pe) is at (simd*PE+pe)*INPUT_BITS, as a
-// sliding window delivers it; weight (pe, simd) at (pe*SIMD+simd)*WEIGHT_BITS. One beat a cycle; PE
-// results leave in the cycle after each SF-th beat, m_axis_output_tlast with the last of a vector.
-// Bit p of m_axis_output_tuser is set if and only if a partial sum of result p left ACC_BITS (low if
-// OBSERVE=0). No combinational path from m_axis_output_tready to another ready or to valid.
+// Beats hold SIMD taps of PE channels, channel fold outer, tap fold inner; nothing is replayed.
+// Input (simd, pe) is at (simd*PE+pe)*INPUT_BITS, as a sliding window delivers it, weight (pe,
+// simd) at (pe*SIMD+simd)*WEIGHT_BITS. One beat a cycle; PE results leave in the cycle after each
+// (MW/SIMD)-th beat, m_axis_output_tlast with the last of a vector. Bit p of m_axis_output_tuser
+// is set if and only if a partial sum of result p left ACC_BITS (low if OBSERVE=0). No
+// combinational path from m_axis_output_tready to another ready or to valid.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none

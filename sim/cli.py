@@ -45,6 +45,7 @@ STALL_HELP = (
 
 TORCH_COMMANDS = {
     "train": "train the shipped layers, or others, and export them",
+    "train-networks": "train the shipped networks of several stages",
     "experiments": "what A2Q's parts do, in tables and plots",
     "bench-quantizers": "time the weight quantizers against plain QAT and Brevitas",
 }
@@ -214,6 +215,8 @@ def _torch_command(name: str) -> Callable[[Sequence[str]], int]:
     try:
         if name == "train":
             from a2q_ref.train import main
+        elif name == "train-networks":
+            from a2q_ref.train_networks import main
         elif name == "bench-quantizers":
             from a2q_ref.bench import main
         else:

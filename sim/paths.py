@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 LAYERS = ROOT / "a2q_ref" / "layers" / "digits"
+NETWORKS = ROOT / "a2q_ref" / "networks"
 BUILD = Path(os.environ.get("A2Q_BUILD", ROOT / "build")).absolute()
 CACHE = Path(os.environ.get("A2Q_CACHE", BUILD / "sim")).absolute()
 

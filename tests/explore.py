@@ -148,7 +148,7 @@ def brimful(rng: np.random.Generator, spec: MvauSpec) -> IntArray:
     But for weights that are at their ends.
     """
     rows = inside(rng, spec)
-    for row in rows:
+    for row in rows if has_zero(spec) else ():
         (lo,), (hi,) = bounds.exact_range(row[None], spec.inputs)
         up, down = int(spec.acc.maximum - hi), int(lo - spec.acc.minimum)
         for lane in rng.permutation(spec.mw).tolist():

@@ -194,6 +194,75 @@ BUGS = {
         "if (SIGNED_INPUT == 1)",
         "if (SIGNED_INPUT == 1 && INPUT_BITS > 1)",
     ),
+    "bipolar weight taken for two's complement": Bug(
+        "dot.v",
+        "if (BIPOLAR_WEIGHT == 1)",
+        "if (BIPOLAR_WEIGHT > 1)",
+    ),
+    "bipolar input taken for two's complement": Bug(
+        "dot.v",
+        "if (BIPOLAR_INPUT == 1)",
+        "if (BIPOLAR_INPUT > 1)",
+    ),
+    "bipolar weight upside down": Bug(
+        "dot.v",
+        "w = ~(w << 1);",
+        "w = (w << 1) + 1'b1;",
+        "MISMATCH  result",
+    ),
+    "bipolar input one too low": Bug(
+        "dot.v",
+        "x = ~(x << 1);",
+        "x = ~x << 1;",
+    ),
+    "taps and channels swapped in a beat": Bug(
+        "vvau.v",
+        "(gs*PE+gp)*INPUT_BITS",
+        "(gp*SIMD+gs)*INPUT_BITS",
+        "MISMATCH  result",
+    ),
+    "weights of the neighbouring channel": Bug(
+        "vvau.v",
+        "s_axis_weight_tdata[gp*SIMD",
+        "s_axis_weight_tdata[((gp + 1) % PE)*SIMD",
+    ),
+    "overflow bit of the neighbouring channel": Bug(
+        "vvau.v",
+        ".overflow(overflow[gp])",
+        ".overflow(overflow[(gp + 1) % PE])",
+        "MISMATCH  overflow bit",
+    ),
+    "dot products of a channel one beat short": Bug(
+        "vvau.v",
+        "LAST_BEAT = SF - 1;",
+        "LAST_BEAT = (SF > 1) ? SF - 2 : 0;",
+    ),
+    "tlast with every channel fold": Bug(
+        "vvau.v",
+        "{last_fold, overflow, acc}",
+        "{1'b1, overflow, acc}",
+        "tlast of output beat 0 must be 0, got 1",
+    ),
+    "channel fold survives a reset": Bug(
+        "vvau.v",
+        "            fold_q <= {FOLD_BITS{1'b0}};\n        end else",
+        "        end else",
+    ),
+    "tap fold survives a reset": Bug(
+        "vvau.v",
+        "            beat_q <= {BEAT_BITS{1'b0}};\n            fold_q",
+        "            fold_q",
+    ),
+    "channels taken without weights": Bug(
+        "vvau.v",
+        "s_axis_input_tready  = s_axis_weight_tvalid & room",
+        "s_axis_input_tready  = room",
+    ),
+    "channels pushed without room": Bug(
+        "vvau.v",
+        "beat = s_axis_input_tvalid & s_axis_weight_tvalid & room",
+        "beat = s_axis_input_tvalid & s_axis_weight_tvalid",
+    ),
     "overflow bit cut off": Bug(
         "mac.v",
         ".s_axis_tdata({overflow, acc})",

@@ -68,8 +68,10 @@ def seeds() -> st.SearchStrategy[int]:
     return st.integers(0, 2**32 - 1)
 
 
-def formats(max_bits: int = 16) -> st.SearchStrategy[Format]:
-    return st.builds(Format, st.integers(1, max_bits), st.booleans()) | st.just(BIPOLAR)
+@st.composite
+def formats(draw: st.DrawFn, max_bits: int = 16) -> Format:
+    bits, signed = draw(st.integers(1, max_bits)), draw(st.booleans())
+    return Format(bits, signed, bipolar=bits == 1 and signed and draw(st.booleans()))
 
 
 @st.composite
@@ -89,7 +91,6 @@ def specs(
     pe = draw(st.integers(1, max_mh))
     mh = pe * draw(st.integers(1, max_mh // pe))
     weight_bits = draw(st.integers(1, max_weight_bits))
-    bipolar_weight = weight_bits == 1 and draw(st.booleans())
     inputs = draw(formats(max_input_bits))
     if acc_bits is None:
         acc_bits = st.integers(2, data_type_bound(mw, weight_bits, inputs) + 1)
@@ -97,7 +98,7 @@ def specs(
         mw=mw, mh=mh, pe=pe, simd=simd, weight_bits=weight_bits,
         input_bits=inputs.bits, signed_input=inputs.signed,
         acc_bits=draw(acc_bits), overflow=draw(overflow), observe=draw(st.booleans()),
-        bipolar_weight=bipolar_weight, bipolar_input=inputs.bipolar,
+        bipolar_weight=weight_bits == 1 and draw(st.booleans()), bipolar_input=inputs.bipolar,
     )  # fmt: skip
 
 

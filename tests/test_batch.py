@@ -227,6 +227,7 @@ ROOM = "wire space;\n    wire room = space & (m_axis_output_tready | ~m_axis_out
 FOLLOWING = {
     "mac": ("mac.v", "wire room;", ROOM),
     "mvau": ("mvau.v", "wire room;", ROOM),
+    "vvau": ("vvau.v", "wire room;", ROOM),
     "valid": (
         "skid_buffer.v",
         "m_axis_tvalid = out_valid_q",
@@ -240,7 +241,7 @@ def test_nothing_may_follow_ready_of_the_output(name: str, tmp_path: Path) -> No
     """A path through the whole unit, from the next one's ready, is a bug of no result."""
     file, right, wrong = FOLLOWING[name]
     rtl = changed(tmp_path, file, right, wrong)
-    unit = "mac" if name == "mac" else "mvau"
+    unit = "mvau" if name == "valid" else name
     if wrong is ROOM:
         text = (rtl / file).read_text()
         (rtl / file).write_text(text.replace(".s_axis_tready(room)", ".s_axis_tready(space)"))

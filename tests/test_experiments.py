@@ -691,7 +691,7 @@ class TestEnds:
             assert main.main(["a2q-plus", *TINY]) == 130
         err = capsys.readouterr().err
         assert err.splitlines()[-1] == (
-            "a2q experiments: stopped; finished layers are kept in build/train, "
+            "a2q experiments: stopped; what is finished is kept in build/train, "
             "and the same command goes on from there"
         )
         assert not Path("build/experiments").exists()

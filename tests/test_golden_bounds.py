@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
 
@@ -12,13 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from strategies import Problem, formats, problems, specs
+from strategies import BIPOLAR, Problem, formats, problems, specs
 
 from golden import bounds, mvau
 from golden.integer import Format, InputError, IntArray
 from golden.spec import MvauSpec
 
-TINY_FORMATS = [Format(bits, signed) for bits in (1, 2) for signed in (False, True)]
+TINY_FORMATS = [Format(bits, signed) for bits in (1, 2) for signed in (False, True)] + [BIPOLAR]
 TINY = [
     pytest.param(k, weight_bits, form, id=f"k{k}-m{weight_bits}-{form}")
     for k in (1, 2, 3)
@@ -29,8 +30,7 @@ TINY = [
 
 def everything(form: Format, k: int) -> IntArray:
     """Return every vector of ``k`` values of this format, as rows."""
-    values = range(form.minimum, form.maximum + 1)
-    return np.array(list(itertools.product(values, repeat=k)), np.int64)
+    return np.array(list(itertools.product(form.values, repeat=k)), np.int64)
 
 
 def spec_for(
@@ -39,7 +39,7 @@ def spec_for(
     mh, mw = weights.shape
     return MvauSpec(
         mw=mw, mh=mh, pe=1, simd=simd, weight_bits=weight_bits, acc_bits=acc_bits,
-        input_bits=inputs.bits, signed_input=inputs.signed,
+        input_bits=inputs.bits, signed_input=inputs.signed, bipolar_input=inputs.bipolar,
     )  # fmt: skip
 
 
@@ -219,6 +219,27 @@ def test_closed_forms_imply_safety_of_every_tiny_row(
     assert safe.all()  # at the data type bound itself
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("inputs", TINY_FORMATS, ids=str)
+def test_closed_forms_imply_safety_of_every_tiny_bipolar_row(k: int, inputs: Format) -> None:
+    """One bit is its data type; their norms are K, and half of those of an even K sum to zero."""
+    weights = everything(BIPOLAR, k)
+    assert max(bounds.row_bits(weights, inputs)) <= bounds.data_type_bound(k, 1, inputs)
+    for acc_bits in range(2, bounds.data_type_bound(k, 1, inputs) + 1):
+        for row, needed in zip(weights, bounds.row_bits(weights, inputs), strict=True):
+            if k <= bounds.a2q_max_l1_norm(acc_bits, inputs):
+                assert needed <= acc_bits
+            if row.sum() == 0 and k <= bounds.a2q_plus_max_l1_norm(acc_bits, inputs):
+                assert needed <= acc_bits
+
+
+def test_bipolar_inputs_reach_the_bounds_of_the_papers() -> None:
+    """At either bound a row is safe, one LSB past it is not: their sums reach the norm."""
+    assert bounds.a2q_max_l1_norm(4, BIPOLAR) == bounds.a2q_plus_max_l1_norm(4, BIPOLAR) == 7
+    rows = np.array([[7, 0], [-3, 4], [8, 0], [-4, 4]])
+    assert bounds.row_bits(rows, BIPOLAR) == [4, 4, 5, 5]
+
+
 def test_closed_forms_judge_rows_that_are_not_zero() -> None:
     weights = everything(Format(2, signed=True), 3)
     norms, one_bit = bounds.l1_norm(weights), Format(1, signed=False)
@@ -284,17 +305,17 @@ def test_witnesses_overflow_one_bit_below(problem: Problem) -> None:
     for r, bits in enumerate(needed):
         witnesses = np.stack([lowest[r], highest[r]])
         row = weights[r : r + 1]
-        fits = spec_for(row, spec.weight_bits, spec.inputs, bits, spec.simd)
+        fits = replace(spec, mh=1, pe=1, acc_bits=bits)
         assert not mvau.run(fits, row, witnesses).overflow.any()
         if bits > bounds.MIN_ACC_BITS:
-            narrow = spec_for(row, spec.weight_bits, spec.inputs, bits - 1, spec.simd)
+            narrow = replace(fits, acc_bits=bits - 1)
             assert mvau.run(narrow, row, witnesses).persistent.any()
 
 
 @given(problems())
 def test_every_partial_sum_stays_in_the_exact_range(problem: Problem) -> None:
     spec, weights, inputs = problem
-    wide = spec_for(weights, spec.weight_bits, spec.inputs, 64, spec.simd)
+    wide = replace(spec, acc_bits=64)
     partials = mvau.run(wide, weights, inputs).partials
     low, high = (end[None, :, None, None] for end in bounds.exact_range(weights, spec.inputs))
     assert ((low <= partials) & (partials <= high)).all()

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import labelled_inputs, quant_layers
+from strategies import BIPOLAR, labelled_inputs, quant_layers
 
 from golden import archive
 from golden.integer import Format, InputError
@@ -133,6 +133,36 @@ def test_an_activation_counts_thresholds(bits: int, signed: bool) -> None:
     assert got.tolist() == naive
     assert got.dtype == np.int64
     assert got[[0, -1], 0].tolist() == [outputs.minimum, outputs.maximum]
+
+
+def test_a_bipolar_activation_is_a_sign() -> None:
+    layer = QuantLayer(
+        np.ones((2, 1), int), 2, Format(8, signed=False),
+        thresholds=np.array([[0], [7]]), outputs=BIPOLAR,
+    )  # fmt: skip
+    acc = np.array([[-1, 6], [0, 7]])
+    assert layer.activations(acc).tolist() == [[-1, -1], [1, 1]]
+
+
+def test_a_bipolar_layer(path: Path) -> None:
+    layer = QuantLayer(np.array([[1, -1]]), 1, BIPOLAR, bipolar_weight=True)
+    layer.save(path)
+    assert content(QuantLayer.load(path)) == content(layer)
+    spec = layer.spec(acc_bits=4)
+    assert (spec.weights, spec.inputs) == (BIPOLAR, BIPOLAR)
+    with pytest.raises(InputError, match=r"weights must fit bipolar 1-bit integers .* got 0"):
+        replace(layer, weights=np.array([[1, 0]]))
+    with pytest.raises(InputError, match="BIPOLAR_WEIGHT must have WEIGHT_BITS 1, got"):
+        replace(layer, weight_bits=2)
+
+
+def test_files_of_before_there_were_bipolar_formats_have_none(path: Path) -> None:
+    for file in (LAYER, VECTORS):
+        header, arrays = members(file, path)
+        old = {name: value for name, value in header.items() if not name.startswith("bipolar")}
+        assert len(old) < len(header)
+        np.savez(path, header=np.array(json.dumps(old)), **arrays)
+        assert content(type(file).load(path)) == content(file)
 
 
 def test_the_farthest_thresholds_still_count() -> None:
@@ -393,6 +423,11 @@ def with_header(path: Path, **changes: Any) -> None:
         ({"output_bits": None}, "output_bits must be 1 to 8 .*, got None, True"),
         ({"signed_output": None}, "signed_output true or false, got 2, None"),
         ({"signed_output": 0}, "signed_output true or false, got 2, 0"),
+        ({"bipolar_weight": True}, "BIPOLAR_WEIGHT must have WEIGHT_BITS 1, got .*WEIGHT_BITS=4"),
+        ({"bipolar_weight": 0}, "bipolar_weight must be true or false, got 0"),
+        ({"bipolar_input": True}, "a bipolar format must have 1 signed bit, got unsigned 8-bit"),
+        ({"bipolar_input": 0}, "bipolar_input must be true or false, got 0"),
+        ({"bipolar_output": None}, "bipolar_output must be true or false, got None"),
         ({"output_bits": 1}, r"thresholds must have shape \(2, 1\), got \(2, 3\)"),
         ({"output_bits": 3}, r"thresholds must have shape \(2, 7\), got \(2, 3\)"),
         (

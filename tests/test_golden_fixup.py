@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from strategies import FAMILIES, formats, seeds
+from strategies import BIPOLAR, FAMILIES, formats, seeds
 
 from golden.bounds import l1_norm, row_bits
 from golden.fixup import Fix, bring_back
@@ -20,7 +20,9 @@ ROWS = np.array(list(itertools.combinations_with_replacement(range(-4, 4), 3)))
 
 @pytest.mark.parametrize("acc_bits", range(2, 9))
 @pytest.mark.parametrize(
-    "inputs", [Format(bits, signed) for bits in range(1, 5) for signed in (False, True)], ids=str
+    "inputs",
+    [BIPOLAR, *(Format(bits, signed) for bits in range(1, 5) for signed in (False, True))],
+    ids=str,
 )
 def test_no_smaller_change_is_safe(inputs: Format, acc_bits: int) -> None:
     """Changes in every direction are tried, also away from zero and across it."""

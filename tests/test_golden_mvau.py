@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import event, given, target
 from hypothesis import strategies as st
-from strategies import Problem, problems, seeds, specs
+from strategies import BIPOLAR, Problem, problems, seeds, specs
 
 from golden import mvau
 from golden.bounds import data_type_bound, layer_bits
@@ -100,18 +100,18 @@ def assert_equals_dots_by_hand(problem: Problem) -> int:
 
 def everything(form: Format, k: int) -> IntArray:
     """Return every vector of ``k`` values of this format, as rows."""
-    values = range(form.minimum, form.maximum + 1)
-    return np.array(list(itertools.product(values, repeat=k)), np.int64)
+    return np.array(list(itertools.product(form.values, repeat=k)), np.int64)
 
 
-TINY_FORMATS = [Format(bits, signed) for bits in (1, 2) for signed in (False, True)]
+TINY_FORMATS = [Format(bits, signed) for bits in (1, 2) for signed in (False, True)] + [BIPOLAR]
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-@pytest.mark.parametrize("weight_bits", [1, 2])
+@pytest.mark.parametrize("weight_format", [Format(1, True), Format(2, True), BIPOLAR], ids=str)
 @pytest.mark.parametrize("input_format", TINY_FORMATS, ids=str)
-def test_every_tiny_dot_product(k: int, weight_bits: int, input_format: Format) -> None:
-    weights, inputs = everything(Format(weight_bits, signed=True), k), everything(input_format, k)
+def test_every_tiny_dot_product(k: int, weight_format: Format, input_format: Format) -> None:
+    weights, inputs = everything(weight_format, k), everything(input_format, k)
+    weight_bits = weight_format.bits
     widths = range(2, data_type_bound(k, weight_bits, input_format) + 1)
     lanes = [simd for simd in (1, 2, 3) if k % simd == 0]
     compared = 0
@@ -119,6 +119,7 @@ def test_every_tiny_dot_product(k: int, weight_bits: int, input_format: Format) 
         spec = MvauSpec(
             mw=k, mh=len(weights), pe=1, simd=simd, weight_bits=weight_bits, acc_bits=acc_bits,
             input_bits=input_format.bits, signed_input=input_format.signed, overflow=overflow,
+            bipolar_weight=weight_format.bipolar, bipolar_input=input_format.bipolar,
         )  # fmt: skip
         compared += assert_equals_dots_by_hand(Problem(spec, weights, inputs))
     bits_per_pair = k * (weight_bits + input_format.bits)
@@ -235,6 +236,7 @@ def test_negated_weights_give_negated_sums(problem: Problem) -> None:
     wider = replace(
         spec,
         weight_bits=spec.weight_bits + 1,
+        bipolar_weight=False,
         acc_bits=data_type_bound(spec.mw, spec.weight_bits + 1, spec.inputs),
     )
     before, after = (mvau.run(wider, signed, inputs) for signed in (weights, -weights))
@@ -295,6 +297,54 @@ def test_outcome_equals_run_in_blocks(problem: Problem, vectors: int, seed: int)
     event("blocks" if vectors * spec.mh > 64 else "one block")
     with patch.object(mvau, "BLOCK", 1):  # then a block has no more than 64 results
         assert_outcome_equals_run(Problem(spec, weights, inputs))
+
+
+# Depthwise
+
+
+def depthwise(problem: Problem) -> tuple[MvauSpec, IntArray, IntArray]:
+    """Return a problem whose rows have inputs of their own: those of the problem, rolled."""
+    spec, weights, inputs = problem
+    own = [np.roll(inputs, row, axis=1) for row in range(spec.mh)]
+    return spec, weights, np.concatenate(own, axis=1)
+
+
+@given(problems())
+def test_depthwise_is_row_by_row_what_a_single_row_is(problem: Problem) -> None:
+    spec, weights, inputs = depthwise(problem)
+    trace = mvau.run(spec, weights, inputs, depthwise=True)
+    told = mvau.outcome(spec, weights, inputs, depthwise=True)
+    assert (told.out == trace.out).all()
+    assert (told.overflow == trace.overflow).all()
+    assert (mvau.matvec(weights, inputs, depthwise=True) == trace.exact).all()
+    for row in range(spec.mh):
+        mine = slice(row * spec.mw, (row + 1) * spec.mw)
+        alone = mvau.run(replace(spec, mh=1, pe=1), weights[row : row + 1], inputs[:, mine])
+        for name in ("out", "overflow", "partials", "first_overflow", "exact", "persistent"):
+            assert (getattr(trace, name)[:, row] == getattr(alone, name)[:, 0]).all(), name
+
+
+@pytest.mark.parametrize("mh", [1, 7, 64, 65])
+def test_depthwise_outcome_at_the_edges_of_blocks(mh: int) -> None:
+    spec = MvauSpec(mw=683, mh=mh, pe=1, simd=1, weight_bits=5, input_bits=3, acc_bits=10)
+    vectors = mvau.BLOCK // (mh * spec.mw) + 2
+    random = np.random.default_rng(0)
+    weights = random.integers(-16, 16, (mh, spec.mw))
+    inputs = random.integers(0, 8, (vectors, mh * spec.mw)) * random.integers(0, 2, (vectors, 1))
+    told = mvau.outcome(spec, weights, inputs, depthwise=True)
+    trace = mvau.run(spec, weights, inputs, depthwise=True)
+    assert (told.out == trace.out).all()
+    assert (told.overflow == trace.overflow).all()
+    assert set(told.overflow.ravel()) == {False, True}
+
+
+@pytest.mark.parametrize("door", [mvau.run, mvau.outcome])
+@pytest.mark.parametrize("columns", [4, 7, 9])
+def test_depthwise_refuses_vectors_of_another_length(
+    door: Callable[..., mvau.Outcome], columns: int
+) -> None:
+    with pytest.raises(InputError, match=rf"^inputs must have MH\*MW=8 columns, got {columns}$"):
+        door(SPEC, WEIGHTS, np.ones((3, columns), int), depthwise=True)
 
 
 @pytest.mark.parametrize(
@@ -398,3 +448,49 @@ def test_refuses(name: str, door: Callable[..., mvau.Outcome]) -> None:
 def test_formats_that_do_not_exist(bits: int, signed: bool, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Format(bits, signed)
+
+
+@pytest.mark.parametrize(
+    ("bits", "signed", "bipolar", "message"),
+    [
+        (2, True, True, "^a bipolar format must have 1 signed bit, got signed 2-bit$"),
+        (1, False, True, "^a bipolar format must have 1 signed bit, got unsigned 1-bit$"),
+        (1, True, 1, "^bipolar must be a bool, got 1$"),
+    ],
+)
+def test_bipolar_formats_that_do_not_exist(
+    bits: int, signed: bool, bipolar: bool, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Format(bits, signed, bipolar)
+
+
+def test_a_bipolar_format() -> None:
+    assert (str(BIPOLAR), list(BIPOLAR.values)) == ("bipolar 1-bit", [-1, 1])
+    assert BIPOLAR.require([[-1, 1]], "inputs", ndim=2).tolist() == [[-1, 1]]
+    for given_values, worst in (([0], 0), ([-1, 0, 1], 0), ([-1, 2], 2), ([-2, 0], -2)):
+        message = rf"^inputs must fit bipolar 1-bit integers \(-1 or 1\), got {worst}$"
+        with pytest.raises(InputError, match=message):
+            BIPOLAR.require(given_values, "inputs", ndim=1)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5])
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_word_is_one_value(bits: int, signed: bool) -> None:
+    """Two's complement or plain binary: what a word stands for, modulo 2^bits, is the word."""
+    for form in (Format(bits, signed), *([BIPOLAR] if (bits, signed) == (1, True) else [])):
+        words = np.arange(2**bits)
+        values = form.decode(words)
+        assert sorted(values.tolist()) == list(form.values)
+        assert form.encode(values).tolist() == words.tolist()
+        if not form.bipolar:
+            assert (values % 2**bits == words).all()
+    assert BIPOLAR.encode([-1, 1]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("form", [BIPOLAR, Format(1, True), Format(3, True), Format(2, False)])
+def test_nothing_is_nearer_than_the_nearest(form: Format) -> None:
+    values = np.arange(-9, 10)
+    expected = [min(form.values, key=lambda legal, value=value: (abs(legal - value), legal))
+                for value in values.tolist()]  # fmt: skip
+    assert form.nearest(values).tolist() == expected

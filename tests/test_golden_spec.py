@@ -67,7 +67,26 @@ EXAMPLES: dict[str, tuple[list[dict[str, int]], list[tuple[dict[str, int], str]]
         [{"observe": 0}, {"observe": 1}],
         [({"observe": 2}, "OBSERVE=2"), ({"observe": -1}, "OBSERVE=-1")],
     ),
-}
+    "BIPOLAR_WEIGHT must be 0 or 1": (
+        [{"bipolar_weight": 0}, {"bipolar_weight": 1, "weight_bits": 1}],
+        [({"bipolar_weight": 2, "weight_bits": 1}, "BIPOLAR_WEIGHT=2"),
+         ({"bipolar_weight": -1}, "BIPOLAR_WEIGHT=-1")],
+    ),
+    "BIPOLAR_INPUT must be 0 or 1": (
+        [{"bipolar_input": 0}, {"bipolar_input": 1, "input_bits": 1, "signed_input": 1}],
+        [({"bipolar_input": 2}, "BIPOLAR_INPUT=2"), ({"bipolar_input": -1}, "BIPOLAR_INPUT=-1")],
+    ),
+    "BIPOLAR_WEIGHT must have WEIGHT_BITS 1": (
+        [{"bipolar_weight": 1, "weight_bits": 1}, {"bipolar_weight": 0, "weight_bits": 2}],
+        [({"bipolar_weight": 1, "weight_bits": 2}, "BIPOLAR_WEIGHT=1 WEIGHT_BITS=2")],
+    ),
+    "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1": (
+        [{"bipolar_input": 1, "input_bits": 1, "signed_input": 1}],
+        [({"bipolar_input": 1, "input_bits": 2, "signed_input": 1},
+          "BIPOLAR_INPUT=1 INPUT_BITS=2 SIGNED_INPUT=1"),
+         ({"bipolar_input": 1, "input_bits": 1}, "BIPOLAR_INPUT=1 INPUT_BITS=1 SIGNED_INPUT=0")],
+    ),
+}  # fmt: skip
 
 
 def spec_with(**changes: Any) -> MvauSpec:
@@ -101,8 +120,11 @@ def test_refuses_what_is_no_integer(name: str, value: object) -> None:
 
 def test_a_truth_value_is_no_number() -> None:
     for field in fields(MvauSpec):
-        if field.name in ("signed_input", "observe"):
-            assert getattr(spec_with(**{field.name: True}), field.name) is True
+        if field.type == "bool":
+            spec = spec_with(
+                weight_bits=1, input_bits=1, **{"signed_input": True, field.name: True}
+            )
+            assert getattr(spec, field.name) is True
         else:
             with pytest.raises(InputError, match=f"{field.name.upper()} must be an integer"):
                 spec_with(**{field.name: True})
@@ -129,13 +151,20 @@ def test_json_round_trip(spec: MvauSpec) -> None:
         [1, 2],
         {},
         {name: value for name, value in LEGAL.to_json().items() if name != "mw"},
+        {name: value for name, value in LEGAL.to_json().items() if name != "observe"},
         LEGAL.to_json() | {"colour": 1},
     ],
-    ids=["null", "list", "empty", "field-missing", "field-unknown"],
+    ids=["null", "list", "empty", "field-missing", "flag-missing", "field-unknown"],
 )
 def test_refuses_json_of_other_fields(data: object) -> None:
-    with pytest.raises(InputError, match="a spec must have exactly the fields acc_bits, input_b"):
+    with pytest.raises(InputError, match="a spec must have exactly the fields acc_bits, bipolar"):
         MvauSpec.from_json(data)
+
+
+def test_specs_of_before_there_were_bipolar_operands_have_none() -> None:
+    old = LEGAL.to_json()
+    del old["bipolar_weight"], old["bipolar_input"]
+    assert MvauSpec.from_json(old) == LEGAL
 
 
 def test_refuses_json_that_breaks_a_rule() -> None:
@@ -166,6 +195,10 @@ def test_ids_are_names_of_files() -> None:
     blind = spec_with(signed_input=True, overflow=Overflow.SATURATE, observe=False)
     assert blind.id == "mw8-mh6-pe2-simd4-m4-n8s-p16-saturate-blind"
     assert re.fullmatch(r"[a-z0-9-]+", blind.id)
+    bipolar = spec_with(weight_bits=1, bipolar_weight=True)
+    assert bipolar.id == "mw8-mh6-pe2-simd4-m1b-n8u-p16-wrap"
+    bipolar = spec_with(input_bits=1, signed_input=True, bipolar_input=True)
+    assert bipolar.id == "mw8-mh6-pe2-simd4-m4-n1b-p16-wrap"
 
 
 @given(specs())
@@ -188,10 +221,11 @@ def test_folds_and_beats_by_hand() -> None:
 
 def test_verilog_parameters() -> None:
     widths = {
-        "WEIGHT_BITS": 4, "INPUT_BITS": 8, "ACC_BITS": 16, "SIGNED_INPUT": 0, "OVERFLOW": 0
+        "WEIGHT_BITS": 4, "BIPOLAR_WEIGHT": 0, "INPUT_BITS": 8, "SIGNED_INPUT": 0,
+        "BIPOLAR_INPUT": 0, "ACC_BITS": 16, "OVERFLOW": 0,
     }  # fmt: skip
     whole = {"MW": 8, "MH": 6, "PE": 2, "SIMD": 4, **widths, "OBSERVE": 1}
-    assert LEGAL.verilog_parameters("mvau") == whole
+    assert LEGAL.verilog_parameters("mvau") == LEGAL.verilog_parameters("vvau") == whole
     assert LEGAL.verilog_parameters("dot") == {"SIMD": 4, **widths}
     field_names = {field.name for field in fields(MvauSpec)}
     assert all(set(names) <= field_names for names in UNIT_PARAMETERS.values())

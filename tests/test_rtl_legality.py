@@ -20,7 +20,8 @@ pytestmark = pytest.mark.sim
 
 SOURCES = sorted(RTL.glob("*.v"))
 LEGAL = {"mw": 12, "mh": 6, "pe": 2, "simd": 4, "weight_bits": 4, "input_bits": 4, "acc_bits": 12,
-         "signed_input": 0, "overflow": 0, "observe": 1}  # fmt: skip
+         "signed_input": 0, "overflow": 0, "observe": 1,
+         "bipolar_weight": 0, "bipolar_input": 0}  # fmt: skip
 
 # What to change in LEGAL -> the rule that refuses it first.
 ILLEGAL = [
@@ -47,6 +48,17 @@ ILLEGAL = [
     ({"overflow": 2}, "OVERFLOW must be 0 or 1"),
     ({"overflow": -1}, "OVERFLOW must be 0 or 1"),
     ({"observe": 2}, "OBSERVE must be 0 or 1"),
+    ({"bipolar_weight": 2, "weight_bits": 1}, "BIPOLAR_WEIGHT must be 0 or 1"),
+    ({"bipolar_input": -1}, "BIPOLAR_INPUT must be 0 or 1"),
+    ({"bipolar_weight": 1}, "BIPOLAR_WEIGHT must have WEIGHT_BITS 1"),
+    (
+        {"bipolar_input": 1, "input_bits": 1},
+        "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1",
+    ),
+    (
+        {"bipolar_input": 1, "signed_input": 1},
+        "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1",
+    ),
 ]
 
 

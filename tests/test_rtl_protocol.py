@@ -30,6 +30,7 @@ SEED = int(os.environ.get("A2Q_SEED", "1"))
 UNITS = {
     "mvau": SPECS["signed, saturating, odd tree"],
     "mvau without folds": SPECS["no folds"],
+    "vvau": SPECS["signed, saturating, odd tree"],
     "mac": replace(SPECS["signed, saturating, odd tree"], mw=4, mh=3, pe=1, simd=1),
 }
 
@@ -49,6 +50,8 @@ PLANTED = {
     "first beat forgotten by reset": "mvau",
     "tlast with the first fold": "mvau",
     "inputs taken without weights": "mac",
+    "channel fold survives a reset": "vvau",
+    "channels taken without weights": "vvau",
 }
 
 # One needs a stall, the other a reset, and spoils the examples after it.

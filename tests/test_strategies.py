@@ -65,6 +65,9 @@ PROBLEM_CORNERS: dict[str, Callable[[Problem], bool]] = {
 
 SPEC_CORNERS: dict[str, Callable[[MvauSpec], bool]] = {
     "1-bit weights and inputs": lambda s: (s.weight_bits, s.input_bits) == (1, 1),
+    "bipolar weights and inputs": lambda s: s.bipolar_weight and s.bipolar_input,
+    "bipolar weights, wide inputs": lambda s: s.bipolar_weight and s.input_bits > 4,
+    "bipolar inputs, wide weights": lambda s: s.bipolar_input and s.weight_bits > 4,
     "signed inputs": lambda s: s.signed_input,
     "unsigned inputs": lambda s: not s.signed_input,
     "PE > 1 with NF > 1": lambda s: s.pe > 1 and s.nf > 1,

@@ -42,6 +42,8 @@ def cases(draw: st.DrawFn) -> Case:
     spec, weights, vectors = draw(problems())
     if unit == "mac":
         spec = replace(spec, pe=1, simd=1)
+    if unit == "vvau":
+        vectors = np.tile(vectors, spec.mh)
     beats = len(vectors) * spec.total_fold
     return Case(
         unit, spec, draw(st.from_regex(r"[A-Za-z0-9_]{1,64}", fullmatch=True)), weights,
@@ -108,6 +110,8 @@ def variants() -> Iterator[Case]:
     spec = CASE.spec
     yield CASE
     yield replace(CASE, unit="mac", spec=replace(spec, simd=1))
+    twice = tuple(Stimulus(s.family, np.tile(s.vectors, 2)) for s in CASE.stimuli)
+    yield replace(CASE, unit="vvau", stimuli=twice)
     yield replace(CASE, spec=replace(spec, simd=1))
     yield replace(CASE, spec=replace(spec, acc_bits=10))
     yield replace(CASE, spec=replace(spec, overflow=Overflow.SATURATE))
@@ -180,6 +184,13 @@ def test_time_limits_leave_room(case: Case) -> None:
         assert case.timeout_cycles > 2 * beats / 0.7
 
 
+def test_a_case_of_before_there_were_bipolar_operands(tmp_path: Path) -> None:
+    data = saved(CASE, tmp_path)
+    del data["spec"]["bipolar_weight"], data["spec"]["bipolar_input"]
+    (tmp_path / "case.json").write_text(json.dumps(data), encoding="utf-8")
+    assert content(Case.load(tmp_path / "case.json")) == content(CASE)
+
+
 # What is no case
 
 Change = Callable[[dict[str, Any]], object]
@@ -205,8 +216,9 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "version true": (put("version", True), "must be version 2 of a2q-case, got True"),
     "version 2.0": (put("version", 2.0), "must be version 2 of a2q-case, got 2.0"),
     "no version": (lambda data: data.pop("version"), "must be version 2 of a2q-case, got None"),
-    "unknown unit": (put("unit", "dot"), "unit must be mac or mvau, got 'dot'"),
-    "unit null": (put("unit", None), "unit must be mac or mvau, got None"),
+    "unknown unit": (put("unit", "dot"), "unit must be mac, mvau or vvau, got 'dot'"),
+    "unit null": (put("unit", None), "unit must be mac, mvau or vvau, got None"),
+    "vectors of one row": (put("unit", "vvau"), r"inputs must have MH\*MW=8 columns, got 4"),
     "folded mac": (put("unit", "mac"), "a mac must have PE=1 SIMD=1, got PE=1 SIMD=2"),
     "layer null": (put("layer", None), "a field is missing or wrong"),
     "no layer name": (put("layer", ""), "layer must be 1 to 64 letters"),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from golden.integer import Format
 from golden.spec import MvauSpec
 from sim.run import read_outcome
 from tb.case import Case, Stimulus
@@ -57,7 +58,7 @@ def operands_of(case: Case) -> list[Operands]:
 
 
 def beat(results: list[int], overflows: list[int], last: int | None) -> Beat:
-    return Beat(pack(results, SPEC.acc_bits), pack(overflows, 1), last)
+    return Beat(pack(results, SPEC.acc), pack(overflows, Format(1, signed=False)), last)
 
 
 OPERANDS = operands_of(CASE)
@@ -203,7 +204,7 @@ WRONG: dict[str, tuple[Callable[[], Scoreboard], str]] = {
         r"^nothing was compared\n\n6 output beats are missing at the end",
     ),
     "PEs swapped": (
-        lambda: judged(altered(2, data=pack([-8, 10], SPEC.acc_bits))),
+        lambda: judged(altered(2, data=pack([-8, 10], SPEC.acc))),
         r"output row 0 \(fold 0, PE 0\)(.|\n)*output row 1 \(fold 0, PE 1\)",
     ),
     "early end": (
@@ -247,7 +248,7 @@ def test_a_fault_of_any_batch_is_found_where_it_is() -> None:
 
 
 def test_mismatch_card() -> None:
-    assert judged(altered(5, data=pack([4, 0], SPEC.acc_bits))).report.splitlines() == [
+    assert judged(altered(5, data=pack([4, 0], SPEC.acc))).report.splitlines() == [
         "MISMATCH  result of output row 2 (fold 1, PE 0)",
         f"  case      {CASE.id}",
         "  vector    2 (loud), seed 77",
