@@ -224,14 +224,14 @@ def _window_cycles(p: Parameters, images: int) -> int:
     one_lane = {**p, "CHANNELS": p["CHANNELS"] // p["SIMD"], "SIMD": 1}
     count = images * height * row_beats
     numbers = np.arange(1, count + 1).reshape(images, height, p["WIDTH"], -1)
-    needs = _in_beats(numbers, one_lane).reshape(images, -1)
+    shown = _in_beats(numbers, one_lane).reshape(images, -1)
     # Padding needs no more than that its image has begun.
     firsts = 1 + height * row_beats * np.arange(images)[:, None]
-    needs = np.where(needs == 0, firsts, needs).ravel()
+    needs = np.where(shown == 0, firsts, shown).ravel()
     heights = output_size(height, p["KERNEL"], p["STRIDE"], p["PADDING"], p["DILATION"])
     tops = np.maximum(np.arange(heights) * p["STRIDE"] - p["PADDING"], 0)
-    first_rows = (height * np.arange(images)[:, None] + tops).ravel()
-    first_rows = first_rows.repeat(len(needs) // len(first_rows))
+    first_of_heights = (height * np.arange(images)[:, None] + tops).ravel()
+    first_rows = first_of_heights.repeat(len(needs) // len(first_of_heights))
     written: list[int] = []
     read: list[int] = []
 
@@ -241,7 +241,7 @@ def _window_cycles(p: Parameters, images: int) -> int:
         room = read[left] + 1 if row >= 0 else 0
         written.append(max(written[-1] + 1 if written else 0, room))
 
-    for need in needs.tolist():
+    for need in map(int, needs):
         while len(written) < need:
             write()
         read.append(max(read[-1] + 1 if read else 0, written[need - 1] + 1))
