@@ -1,20 +1,23 @@
 # The front door: one target is one command that also works alone. Generated things go to build/.
 
-ACC      ?= 16        ## accumulator width P, 2 to 64; sweep: also 8,12 or 8..32
+ACC      ?= 16        ## accumulator width P, 2 to 64 (network: 63); sweep: also 8,12 or 8..32
 LAYER    ?=           ## sim, sweep: a layer file (.npz) in place of the shipped ones
-INPUTS   ?=           ## sim, sweep: labelled inputs (.npz) for LAYER
+INPUTS   ?=           ## sim, sweep, network: labelled inputs (.npz) for LAYER or NETWORK
 PE       ?=           ## sim, sweep: output rows at once in the mvau; must divide MH
 SIMD     ?=           ## sim, sweep: input columns at once in the mvau; must divide MW
-OVERFLOW ?= wrap      ## sim, sweep: wrap or saturate; sweep: or wrap,saturate
-STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7
+OVERFLOW ?= wrap      ## sim, sweep, network: wrap or saturate; sweep: or wrap,saturate
+STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7; network: of input and output
+NETWORK  ?=           ## network: cnn, mlp or a network file (.npz); without it cnn
+IMAGES   ?=           ## network: the first so many of the images
+CYCLES   ?=           ## network: a frame, that foldings aim at
 SIM      ?= verilator ## sim, repro: verilator or icarus; regress, mutants: leaves out the other
 MW       ?=           ## sweep: inputs, in place of the shipped layers; as all of its numbers: 8, 8,12 or 8..12
 MH       ?=           ## sweep: outputs
 WEIGHT_BITS  ?=       ## sweep: 1 to 16, of weights made from SEED
 INPUT_BITS   ?=       ## sweep: 1 to 16
 SIGNED_INPUT ?=       ## sweep: 0, 1 or 0,1
-SEED     ?= 1         ## sim, sweep: seed of everything random; regress, mutants: added to all seeds, from 0
-JSON     ?=           ## sim, sweep, bench, bench-quantizers: write the verdict, the figures to this file as well
+SEED     ?= 1         ## sim, sweep, network: seed of everything random; regress, mutants: added to all seeds, from 0
+JSON     ?=           ## sim, sweep, network, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
 SUITE    ?= smoke     ## regress: quick, smoke, full, nightly or mutants; sim/regress/suites.toml has what is in them
 ALL      ?=           ## regress, mutants: 1 runs also what nothing has changed of
@@ -28,7 +31,7 @@ PYTHON   ?= python3   ## the Python that makes the virtual environment
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help sim sweep regress mutants test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
+.PHONY: help sim network sweep regress mutants test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -41,6 +44,12 @@ sim: .venv/light ## the main job: play the trained layers through the RTL at P=A
 	  --overflow $(call quoted,OVERFLOW) --stall $(call quoted,STALL) \
 	  $(call option,layer,LAYER) $(call option,inputs,INPUTS) \
 	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
+
+network: .venv/light ## a whole network as one Verilog top: real images, accuracy, overflows and cycles of each stage
+	@$(BIN)/a2q network --acc $(call quoted,ACC) --overflow $(call quoted,OVERFLOW) \
+	  --stall $(call quoted,STALL) --seed $(call quoted,SEED) $(call option,network,NETWORK) \
+	  $(call option,inputs,INPUTS) $(call option,images,IMAGES) $(call option,cycles,CYCLES) \
+	  $(call option,json,JSON)
 
 sweep: .venv/light .venv/experiments ## where overflow starts: a grid of units, ACC=8..32, in seconds
 	@$(BIN)/a2q sweep --seed $(call quoted,SEED) --overflow $(call quoted,OVERFLOW) \

@@ -16,14 +16,13 @@ import numpy as np
 
 from golden import archive
 from golden.bounds import layer_bits
-from golden.integer import Format, InputError, IntArray, Overflow
+from golden.integer import BoolArray, Format, InputError, IntArray, Overflow
 from golden.layer import QuantLayer
 from golden.mvau import Outcome, outcome
 from golden.spec import MvauSpec
 
 Shape = tuple[int, int, int]  # height, width, channels
 
-_NAME = re.compile("[a-z][a-z0-9_-]*")
 _LARGEST_WINDOW = 256
 
 
@@ -95,7 +94,7 @@ class Stage:
     depthwise: bool = False
 
     def __post_init__(self) -> None:
-        _require_name("stage", self.name)
+        _require_name("stage", self.name, "_")
         if type(self.depthwise) is not bool or (self.depthwise and self.window is None):
             raise InputError(
                 f"depthwise of {self.name} must be true or false, and false without a window, "
@@ -166,7 +165,7 @@ class StageTrace:
 
     vectors: IntArray  # (V*positions, MW); depthwise (V*positions, MH*MW)
     acc: IntArray  # (V*positions, MH)
-    overflow: np.typing.NDArray[np.bool_]  # (V*positions, MH) some partial sum left P bits
+    overflow: BoolArray  # (V*positions, MH) some partial sum left P bits
     outputs: IntArray  # (V*positions, MH) the next stage's inputs; of the last one the scores
 
 
@@ -198,7 +197,7 @@ class Network:
     VERSION = 1
 
     def __post_init__(self) -> None:
-        _require_name("network", self.name)
+        _require_name("network", self.name, "_-")
         for side in ("height", "width", "channels"):
             given = getattr(self, side)
             if type(given) is not int or not 1 <= given <= 65536:
@@ -348,7 +347,7 @@ def _stage(said: dict[str, Any], arrays: dict[str, IntArray]) -> Stage:
     """Return the stage that a header describes, with its arrays."""
     name, layer, window = (said.get(key) for key in ("name", "layer", "window"))
     if not isinstance(layer, dict):
-        raise InputError(f"the layer of stage {name} must be a JSON object, got {layer!r}")
+        raise InputError(f"stage {name}: the layer must be a JSON object, got {layer!r}")
     try:
         return Stage(
             name=said["name"],
@@ -371,10 +370,10 @@ def _window(said: object) -> Window:
     return Window(**said)
 
 
-def _require_name(kind: str, name: object) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+def _require_name(kind: str, name: object, others: str) -> None:
+    if not isinstance(name, str) or not re.fullmatch(f"[a-z][a-z0-9{others}]*", name):
         raise InputError(
-            f"a {kind} must have a name of lower case letters, digits, - and _, got {name!r}"
+            f"a {kind} must have a name of lower case letters, digits and {others}, got {name!r}"
         )
 
 

@@ -170,8 +170,13 @@ RULES = (
         lambda s: not s.bipolar_weight or s.weight_bits == 1,
     ),
     Rule(
-        "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1",
-        ("bipolar_input", "input_bits", "signed_input"),
-        lambda s: not s.bipolar_input or (s.input_bits == 1 and s.signed_input == 1),
+        "BIPOLAR_INPUT must have INPUT_BITS 1",
+        ("bipolar_input", "input_bits"),
+        lambda s: not s.bipolar_input or s.input_bits == 1,
+    ),
+    Rule(
+        "BIPOLAR_INPUT must have SIGNED_INPUT 1",
+        ("bipolar_input", "signed_input"),
+        lambda s: not s.bipolar_input or s.signed_input == 1,
     ),
 )

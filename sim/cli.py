@@ -26,6 +26,7 @@ try:
     from sim.cache import SimulationError
     from sim.check import check
     from sim.generate import command as generate
+    from sim.network import command as network
     from sim.paths import RTL, shown
     from sim.regress import command as regress
     from sim.run import play
@@ -107,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     repro.add_argument("case", metavar="CASE", help="a case.json, or its folder")
     repro.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
     _simulation_options(repro)
+
+    network_ = commands.add_parser("network", help="play a whole network, as one Verilog top")
+    network_.set_defaults(run=network.run)
+    network.add_options(network_)
 
     sweep_ = commands.add_parser("sweep", help="find where overflow starts, on a grid of units")
     sweep_.set_defaults(run=sweep.run)

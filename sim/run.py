@@ -278,7 +278,7 @@ def _doubts(case: Case, played: str, tallies: tuple[Tally, ...], outcome: Outcom
     It compared with what crossed the streams; here its outcome must also be that of the very
     vectors and weights that the case is about.
     """
-    trace = golden.run(case.spec, case.weights, case.vectors)
+    trace = golden.run(case.spec, case.weights, case.vectors, case.depthwise)
     due, compared = trace.out.size, sum(tally.results for tally in tallies)
     if played != case.id:
         return [f"the outcome is of another case: {played}"]

@@ -80,11 +80,14 @@ EXAMPLES: dict[str, tuple[list[dict[str, int]], list[tuple[dict[str, int], str]]
         [{"bipolar_weight": 1, "weight_bits": 1}, {"bipolar_weight": 0, "weight_bits": 2}],
         [({"bipolar_weight": 1, "weight_bits": 2}, "BIPOLAR_WEIGHT=1 WEIGHT_BITS=2")],
     ),
-    "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1": (
+    "BIPOLAR_INPUT must have INPUT_BITS 1": (
         [{"bipolar_input": 1, "input_bits": 1, "signed_input": 1}],
         [({"bipolar_input": 1, "input_bits": 2, "signed_input": 1},
-          "BIPOLAR_INPUT=1 INPUT_BITS=2 SIGNED_INPUT=1"),
-         ({"bipolar_input": 1, "input_bits": 1}, "BIPOLAR_INPUT=1 INPUT_BITS=1 SIGNED_INPUT=0")],
+          "BIPOLAR_INPUT=1 INPUT_BITS=2")],
+    ),
+    "BIPOLAR_INPUT must have SIGNED_INPUT 1": (
+        [{"bipolar_input": 1, "input_bits": 1, "signed_input": 1}],
+        [({"bipolar_input": 1, "input_bits": 1}, "BIPOLAR_INPUT=1 SIGNED_INPUT=0")],
     ),
 }  # fmt: skip
 

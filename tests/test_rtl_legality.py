@@ -51,14 +51,8 @@ ILLEGAL = [
     ({"bipolar_weight": 2, "weight_bits": 1}, "BIPOLAR_WEIGHT must be 0 or 1"),
     ({"bipolar_input": -1}, "BIPOLAR_INPUT must be 0 or 1"),
     ({"bipolar_weight": 1}, "BIPOLAR_WEIGHT must have WEIGHT_BITS 1"),
-    (
-        {"bipolar_input": 1, "input_bits": 1},
-        "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1",
-    ),
-    (
-        {"bipolar_input": 1, "signed_input": 1},
-        "BIPOLAR_INPUT must have INPUT_BITS 1 and SIGNED_INPUT 1",
-    ),
+    ({"bipolar_input": 1, "signed_input": 1}, "BIPOLAR_INPUT must have INPUT_BITS 1"),
+    ({"bipolar_input": 1, "input_bits": 1}, "BIPOLAR_INPUT must have SIGNED_INPUT 1"),
 ]
 
 

@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
         partial.write_text(unit.text, encoding="utf-8")
     print(
         f"{shown(path)}: module {UNROLLED}, {spec.mh} rows of {spec.mw} inputs with "
-        f"{unit.products} nonzero weights, {unit.products + unit.sums} nodes of which {unit.observed} can leave "
-        f"{acc_bits} bits and are observed, latency in cycles: {unit.latency}; it goes with "
-        f"{shown(RTL / 'skid_buffer.v')}"
+        f"{unit.products} nonzero weights, {unit.products + unit.sums} nodes of which "
+        f"{unit.observed} can leave {acc_bits} bits and are observed, latency in cycles: "
+        f"{unit.latency}; it goes with {shown(RTL / 'skid_buffer.v')}"
     )
     return 0
 

@@ -317,8 +317,11 @@ class _Netlist:
         stream = self._stream(f"{name}_{role}", bits)
         contents = literal(sum(word << i * bits for i, word in enumerate(words)), bits * len(words))
         last = {"m_axis_tlast": self._module.wire(f"{name}_unused_{role}_last")}
-        parameters = {"DATA_BITS": bits, "BEATS": len(words), "LOOP": loop, "WORDS": contents}
-        self._add("weight_rom", name, role, parameters, stream.ports("m_axis") | last)
+        self._add(
+            "weight_rom", name, role,
+            {"DATA_BITS": bits, "BEATS": len(words), "LOOP": loop, "WORDS": contents},
+            stream.ports("m_axis") | last,
+        )  # fmt: skip
         return stream
 
     def _stream(self, name: str, bits: int) -> _Stream:

@@ -103,7 +103,7 @@ class _Writer:
             if level in self.levels:
                 valid = self._register(rows, level, valid, room)
         self._leave(rows, valid, room)
-        latency = len(self.levels) + 1
+        latency = 1 + len(self.levels)  # the skid buffer's and one a stage
         digest = hashlib.sha256(self.weights.tobytes()).hexdigest()[:16]
         header = (
             f"{UNROLLED}.v -- {self.spec.mh} dot products of {self.spec.mw} inputs, their weights "

@@ -61,6 +61,7 @@ class NetworkVerdict:
     folder: Path  # of the Verilog
     case_file: Path | None  # of a failure
     cycles: int
+    latency: int  # cycles until the first frame was through
     seconds: float
     accuracy: float  # from the RTL's outputs
     golden_accuracy: float  # at P bits
@@ -81,7 +82,10 @@ class NetworkVerdict:
 
     @property
     def cycles_a_frame(self) -> float:
-        return self.cycles / self.images
+        """From frame to frame, once the first has got through."""
+        if self.images == 1:
+            return float(self.latency)
+        return (self.cycles - self.latency) / (self.images - 1)
 
     @property
     def failures(self) -> list[str]:
@@ -112,15 +116,17 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
     images = network.images(data.values)
     folder = verilog(pipeline)
     unit = engine(library(pipeline.top, {}, folder))
-    simd = [fold.spec.simd for fold in pipeline.folds]
-    trace = run(network, images, question.acc_bits, question.overflow, simd)
+    how = (question.acc_bits, question.overflow, [fold.spec.simd for fold in pipeline.folds])
+    trace = run(network, images, *how)
     case = stream_case(pipeline, images, trace, question)
-    started, report, answer = time.perf_counter(), "", None
+    alone = stream_case(pipeline, images[:1], run(network, images[:1], *how), question)
+    started, report, answer, latency = time.perf_counter(), "", None, 0
     try:
         answer = run_streams(unit, case)[-1]
+        seconds = time.perf_counter() - started
+        latency = run_streams(unit, alone)[-1].cycles
     except SimulationError as fault:
-        report = str(fault)
-    seconds = time.perf_counter() - started
+        report, seconds = str(fault), time.perf_counter() - started
     verdicts, scores = [], trace.scores
     for fold, stage in zip(pipeline.folds, trace.stages, strict=True):
         if answer is None:
@@ -137,7 +143,7 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
     case_file = _keep(case, report)
     return NetworkVerdict(
         name, pipeline, len(images), tuple(verdicts), report, folder, case_file,
-        0 if answer is None else answer.cycles, seconds,
+        0 if answer is None else answer.cycles, latency, seconds,
         0.0 if answer is None else data.accuracy(scores), data.accuracy(trace.scores),
         data.accuracy(run(network, images).scores),
     )  # fmt: skip
