@@ -29,7 +29,7 @@ module threshold_stage #(
 );
 
     localparam integer OPEN         = OUTPUT_BITS - STAGE; // bits of the count still to be found
-    localparam integer ADDRESS_BITS = FOLD_BITS + STAGE;
+    localparam integer ADDRESS_BITS = (FOLDS > 1 || STAGE == 0) ? FOLD_BITS + STAGE : STAGE;
     localparam integer HALF         = 1 << (OPEN - 1);
 
     // The row, and what is found of the count: of the thresholds that are left, the middle one.
@@ -40,7 +40,12 @@ module threshold_stage #(
         if (STAGE == 0) begin : g_first
             assign write_address = write_fold;
             assign read_address  = fold;
-        end else begin : g_later
+        end else if (FOLDS == 1) begin : g_one_row
+            wire unused_write_fold = &write_fold;
+
+            assign write_address = write_position[OUTPUT_BITS-1:OPEN];
+            assign read_address  = found[OUTPUT_BITS-1:OPEN];
+        end else begin : g_rows
             assign write_address = {write_fold, write_position[OUTPUT_BITS-1:OPEN]};
             assign read_address  = {fold, found[OUTPUT_BITS-1:OPEN]};
         end
