@@ -28,15 +28,16 @@ module width_converter #(
     wire unused_static_asserts =
         LANE_BITS_MUST_BE_POSITIVE & IN_LANES_MUST_BE_POSITIVE & OUT_LANES_MUST_BE_POSITIVE;
 
-    // Greatest common divisor, by subtraction.
+    // Greatest common divisor; it ends for whatever it is given.
     function [31:0] gcd(input [31:0] one, input [31:0] other);
+        reg [31:0] rest;
         begin
             gcd = one;
-            while (other != gcd)
-                if (gcd > other)
-                    gcd = gcd - other;
-                else
-                    other = other - gcd;
+            while (other != 0) begin
+                rest = gcd % other;
+                gcd = other;
+                other = rest;
+            end
         end
     endfunction
 

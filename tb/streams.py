@@ -202,7 +202,8 @@ def differences(stream: str, due: Beats, came: Beats) -> list[str]:
     wrong = (due.data != came.data).any(axis=1)
     for bits, other in ((due.user, came.user), (due.last, came.last)):
         if bits is not None and other is not None:
-            wrong |= (bits != other).reshape(len(bits), -1).any(axis=1)
+            differs = bits != other
+            wrong |= differs.any(axis=1) if differs.ndim == 2 else differs
     sentences = [
         f"MISMATCH  beat {beat} of {stream}\n  expected  {_shown(due, beat)}\n"
         f"  actual    {_shown(came, beat)}"
