@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from strategies import FAMILIES, formats, matrices, origins
 from test_golden_files import Payload, loads_or_refuses, members, refused
@@ -124,6 +124,22 @@ def a_stage(
     weights = draw(matrices(Format(weight_bits, signed=True), (mh, mw)))
     layer = QuantLayer(weights, weight_bits, inputs, **after)
     return Stage(name, layer, window, depthwise)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda drawn: len(drawn.stages) == 3,
+        lambda drawn: any(stage.depthwise and stage.layer.mh > 1 for stage in drawn.stages),
+        lambda drawn: any(stage.window and stage.window.padding > 1 for stage in drawn.stages),
+        lambda drawn: any(stage.window and stage.window.dilation > 1 for stage in drawn.stages),
+        lambda drawn: any(stage.window and not stage.depthwise for stage in drawn.stages[1:]),
+        lambda drawn: drawn.shapes[0][0] > 1 and drawn.stages[0].window.stride > 1,
+    ],
+    ids=["three-stages", "depthwise", "padding", "dilation", "second-convolution", "stride"],
+)
+def test_every_kind_of_network_is_drawn(kind: Callable[[Network], bool]) -> None:
+    find(networks(), kind, settings=settings(max_examples=2000, database=None))
 
 
 def images_for(drawn: Network, seed: int) -> IntArray:
