@@ -91,7 +91,8 @@ def by_position(values: Tensor, shape: Shape) -> IntArray:
 
 
 def test_each_stage_is_given_what_the_floats_are(exported: Exported, images: Images) -> None:
-    """All activations of all test images, step for step."""
+    """All activations of all test images, step for step; a pixel's worth is given, not learned."""
+    assert exported.model.layers[0].inputs.given == 1 / 15
     network, stages = exported.network, exported.trace.stages
     before = [(network.height, network.width, network.channels), *network.shapes[:-1]]
     pixels = images.dataset.test.values.reshape(-1, network.channels)
