@@ -145,6 +145,8 @@ def test_training_counts_its_epochs_and_gets_better(images: Images) -> None:
             "digits-mlp", recipe, SCHEMES["a2q-p16"], images, start, lambda: ticks.append(None)
         )
         losses.append(made.origin["final_loss"])
+        assert made.origin["integer_test_accuracy"] == accuracy(made, images.dataset.test) < 1
+        assert made.origin["float_test_accuracy"] == made.origin["integer_test_accuracy"]
     assert len(ticks) == 21
     assert losses[0] > 2 * losses[1] > 0
     assert torch.equal(start.state_dict()["layers.0.weight"], before)  # others start there too
