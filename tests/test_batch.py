@@ -513,7 +513,7 @@ def test_what_is_left_of_a_depthwise_bipolar_case(tmp_path: Path) -> None:
     small = batch.smallest(case, rtl)
     assert len(small.vectors) == 1
     assert (small.weights == -1).all()
-    assert np.count_nonzero(small.vectors == 1) == 1
+    assert 1 <= np.count_nonzero(small.vectors == 1) <= 4
     assert not batch.play(small, rtl).passed
     assert batch.play(small).passed
 
