@@ -78,6 +78,8 @@ class Model:
     ) -> Trace:
         """Play a case; or weights (MH, MW) and inputs (V, MW), with stalls, seed and reset_after.
 
+        A ``vvau`` takes inputs (V, MH*MW), row by row.
+
         Errors: InputError for what the unit can not play; SimulationError if the unit breaks a rule
         of its streams or comes to no end. May be called from several threads at once.
         """
