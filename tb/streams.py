@@ -202,7 +202,7 @@ def differences(stream: str, due: Beats, came: Beats) -> list[str]:
     wrong = (due.data != came.data).any(axis=1)
     for bits, other in ((due.user, came.user), (due.last, came.last)):
         if bits is not None and other is not None:
-            wrong |= (bits != other).reshape(len(bits), -1).any(axis=1)
+            wrong |= (bits != other).any(axis=tuple(range(1, bits.ndim)))
     sentences = [
         f"MISMATCH  beat {beat} of {stream}\n  expected  {_shown(due, beat)}\n"
         f"  actual    {_shown(came, beat)}"
