@@ -342,7 +342,7 @@ STREAM_BUGS = {
     ),
     "unsigned outputs where they are signed": Bug("threshold.v", "count ^ TOP[", "count | TOP["),
     "tlast and tuser of the beat before": Bug(
-        "threshold.v", "assign marks = all_marks[MARKS_BITS +: PE+1]", "assign marks = marks_q[PE:0]"
+        "threshold.v", "marks = all_marks[MARKS_BITS +: PE+1];", "marks = marks_q[PE:0];"
     ),
     "threshold reached one too late": Bug(
         "threshold_parallel.v", "threshold <= acc_ext", "threshold < acc_ext"
