@@ -140,7 +140,7 @@ class Rule:
 
     sentence: str
     about: tuple[str, ...]
-    holds: Callable[[MvauSpec], bool]
+    holds: Callable[[Any], bool]
 
     @property
     def static_assert(self) -> str:

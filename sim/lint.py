@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from golden.spec import MvauSpec
+from golden.integer import InputError
+from golden.spec import UNIT_PARAMETERS, MvauSpec
 from sim.paths import RTL
 from sim.process import run_briefly
 from sim.regress import suites
 from sim.rtl import closure
 from sim.tools import SIMULATORS, Simulator, simulator
+from tb.unit_shapes import PARTS, SHAPES, Shape, named
 
 
 def lint(
@@ -35,23 +37,34 @@ def lint(
     findings = [] if units else [f"{rtl} has no Verilog files"]
     for unit in units:
         for gate in gates:
-            findings += lint_unit(unit, gate, suites.specs(), rtl)
+            findings += lint_unit(unit, gate, shapes(unit, suites.specs()), rtl)
         progress(f"linted {unit}")
     return findings
 
 
-def lint_unit(unit: str, gate: str, shapes: Mapping[str, MvauSpec], rtl: Path = RTL) -> list[str]:
+def shapes(unit: str, specs: Mapping[str, MvauSpec]) -> Mapping[str, Shape]:
+    """Return the parameters at which a unit is linted: those of specs, or, if it has none, its own.
+
+    Errors: InputError for a unit that has neither.
+    """
+    if unit in UNIT_PARAMETERS:
+        return {name: spec.verilog_parameters(unit) for name, spec in specs.items()}
+    if unit not in SHAPES | PARTS:
+        raise InputError(f"{unit}.v must have shapes to be linted at, got none in tb/unit_shapes.py")
+    return named(unit)
+
+
+def lint_unit(unit: str, gate: str, shapes: Mapping[str, Shape], rtl: Path = RTL) -> list[str]:
     """Return what one gate finds in one unit at some shapes."""
     tool = simulator(gate)
     sources = [str(path) for path in closure(unit, rtl)]
-    parameters = {name: unit_parameters(unit, spec) for name, spec in shapes.items()}
 
     def findings(name: str) -> list[str]:
-        return _GATES[gate](tool, unit, parameters[name], sources)
+        return _GATES[gate](tool, unit, shapes[name], sources)
 
     at: dict[str, list[str]] = defaultdict(list)  # the shapes of each finding
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, lines in zip(parameters, pool.map(findings, parameters), strict=True):
+        for name, lines in zip(shapes, pool.map(findings, shapes), strict=True):
             for line in dict.fromkeys(lines):
                 at[line].append(name)
     return [f"{unit} ({_few(names)}): {line}" for line, names in at.items()]
@@ -66,17 +79,8 @@ def _few(names: Sequence[str]) -> str:
     return names[0] + (f", and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def unit_parameters(unit: str, spec: MvauSpec) -> dict[str, int]:
-    """Return a unit's parameters as an ``mvau`` of that spec sets them."""
-    if unit == "replay_buffer":
-        return {"DATA_BITS": spec.input_beat_bits, "BEATS": spec.sf, "COPIES": spec.nf}
-    if unit == "skid_buffer":
-        return {"DATA_BITS": 1 + spec.pe + spec.output_beat_bits}
-    return spec.verilog_parameters(unit)
-
-
 def _verilator(
-    tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str]
+    tool: Simulator, unit: str, parameters: Shape, sources: list[str]
 ) -> list[str]:
     gate = ["verilator", "--lint-only", "-Wall", "--quiet", "--default-language", "1364-2005"]
     overrides = [f"-G{name}={value}" for name, value in parameters.items()]
@@ -88,7 +92,7 @@ def _verilator(
 
 
 def _icarus(
-    tool: Simulator, unit: str, parameters: dict[str, int], sources: list[str]
+    tool: Simulator, unit: str, parameters: Shape, sources: list[str]
 ) -> list[str]:
     overrides = [f"-P{unit}.{name}={value}" for name, value in parameters.items()]
     gate = ["iverilog", "-g2005", "-Wall", "-tnull"]
