@@ -28,15 +28,16 @@ module width_converter #(
     wire unused_static_asserts =
         LANE_BITS_MUST_BE_POSITIVE & IN_LANES_MUST_BE_POSITIVE & OUT_LANES_MUST_BE_POSITIVE;
 
-    // Greatest common divisor, by subtraction.
-    function [31:0] gcd(input [31:0] one, input [31:0] other);
+    // Greatest common divisor.
+    function [31:0] gcd;
+        input [31:0] one;
+        input [31:0] other;
+        integer      divisor;
         begin
-            gcd = one;
-            while (other != gcd)
-                if (gcd > other)
-                    gcd = gcd - other;
-                else
-                    other = other - gcd;
+            gcd = 1;
+            for (divisor = 2; divisor <= one; divisor = divisor + 1)
+                if (one % divisor == 0 && other % divisor == 0)
+                    gcd = divisor;
         end
     endfunction
 
