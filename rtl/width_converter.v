@@ -29,8 +29,10 @@ module width_converter #(
         LANE_BITS_MUST_BE_POSITIVE & IN_LANES_MUST_BE_POSITIVE & OUT_LANES_MUST_BE_POSITIVE;
 
     // Greatest common divisor; it ends for whatever it is given.
-    function [31:0] gcd(input [31:0] one, input [31:0] other);
-        reg [31:0] rest;
+    function [31:0] gcd;
+        input [31:0] one;
+        input [31:0] other;
+        reg   [31:0] rest;
         begin
             gcd = one;
             while (other != 0) begin

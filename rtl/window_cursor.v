@@ -109,10 +109,10 @@ module window_cursor #(
         end
 
     // A step in the ring.
-    function [ADDRESS_BITS-1:0] around(
-        input [ADDRESS_BITS-1:0] address, input [ADDRESS_BITS-1:0] ahead
-    );
-        reg [ADDRESS_BITS:0] sum;
+    function [ADDRESS_BITS-1:0] around;
+        input [ADDRESS_BITS-1:0] address;
+        input [ADDRESS_BITS-1:0] ahead;
+        reg   [ADDRESS_BITS:0]   sum;
         begin
             sum = {1'b0, address} + {1'b0, ahead};
             if (sum >= RING[ADDRESS_BITS:0])

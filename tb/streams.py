@@ -202,8 +202,7 @@ def differences(stream: str, due: Beats, came: Beats) -> list[str]:
     wrong = (due.data != came.data).any(axis=1)
     for bits, other in ((due.user, came.user), (due.last, came.last)):
         if bits is not None and other is not None:
-            differs = bits != other
-            wrong |= differs.any(axis=1) if differs.ndim == 2 else differs
+            wrong |= (bits != other).any(axis=tuple(range(1, bits.ndim)))
     sentences = [
         f"MISMATCH  beat {beat} of {stream}\n  expected  {_shown(due, beat)}\n"
         f"  actual    {_shown(came, beat)}"

@@ -148,8 +148,8 @@ def _reloaded(
 ) -> Fields:
     """Return a case with a set of thresholds before so many vectors, and another before the next.
 
-    A set is on offer as soon as the last vector before it has begun; unless it is contested, the
-    first vector of the set is not before the set has begun.
+    A set is on offer as soon as the last vector before it has begun; unless they are contested,
+    vectors of later sets than the first are not before their set has begun.
     """
     mh, pe, acc = p["MH"], p["PE"], Format(p["ACC_BITS"], signed=True)
     outputs = Format(p["OUTPUT_BITS"], p["SIGNED_OUTPUT"] == 1)
@@ -165,10 +165,11 @@ def _reloaded(
     # How many input beats are before each set, and which set each input beat needs.
     before = nf * np.cumsum([0, *vectors[:-1]])
     begun = np.maximum(before - (nf - 1), 0) * (before > 0)
-    needs = np.repeat(np.arange(len(vectors)), nf * np.array(vectors)) * per_set + 1
+    which = np.repeat(np.arange(len(vectors)), nf * np.array(vectors))
+    needs = np.where(which > 0, which * per_set + 1, 0)
     sent = np.concatenate(accs).reshape(-1, pe)
     user = rng.integers(0, 2, (len(sent), pe))
-    last = rng.integers(0, 2, len(sent))
+    last = rng.integers(0, 2, len(sent)) | (np.arange(1, len(sent) + 1) % nf == 0)
     steps = np.concatenate(thresholds).reshape(-1, 1)
     stages = outputs.bits if p["SEARCH"] == 1 else 0
     used = sum(count > 0 for count in vectors)

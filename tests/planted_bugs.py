@@ -288,6 +288,132 @@ RESET_BUGS = {
     ),
 }  # fmt: skip
 
+# In the units that move beats; a case of the unit, or of the one that it is a part of, finds each.
+STREAM_BUGS = {
+    "fifo holds a beat less": Bug(
+        "fifo.v", "count_q != DEPTH[COUNT_BITS-1:0]", "count_q < LAST_PLACE[COUNT_BITS-1:0]"
+    ),
+    "fifo forgets that a beat left": Bug("fifo.v", "if (write & ~read)", "if (write)"),
+    "fifo writes beyond its end": Bug(
+        "fifo.v", "(write_q == LAST_PLACE[PLACE_BITS-1:0]) ?", "&write_q ?"
+    ),
+    "fifo's ready follows ready": Bug(
+        "fifo.v", "s_axis_tready = count_q !=", "s_axis_tready = m_axis_tready | count_q !="
+    ),
+    "fifo's read pointer survives a reset": Bug(
+        "fifo.v", "read_q  <= {PLACE_BITS{1'b0}};", "read_q  <= read_q;"
+    ),
+    "converter has too little room to keep up": Bug(
+        "width_converter.v", "IN + 2*OUT - 1 : OUT + 2*IN - 1", "IN + OUT - 1 : OUT + IN - 1"
+    ),
+    "converter keeps lanes that left": Bug(
+        "width_converter.v", "groups_q >> (OUT*GROUP_BITS)", "groups_q >> GROUP_BITS"
+    ),
+    "converter adds behind a gap": Bug(
+        "width_converter.v", "groups_d[kept*GROUP_BITS", "groups_d[count_q*GROUP_BITS"
+    ),
+    "converter waits for a lane too many": Bug(
+        "width_converter.v", "count_q >= OUT[", "count_q > OUT["
+    ),
+    "converter survives a reset while a beat is on offer": Bug(
+        "width_converter.v", "if (rst)", "if (rst & ~s_axis_tvalid)"
+    ),
+    "rom starts over though once is enough": Bug("weight_rom.v", "LOOP == 0;", "LOOP == 2;"),
+    "rom reads beyond its end": Bug("weight_rom.v", "last ? {BEAT_BITS{1'b0}} :", "&beat_q ? 0 :"),
+    "rom backwards": Bug("weight_rom.v", "= WORDS[i*DATA_BITS", "= WORDS[(BEATS-1-i)*DATA_BITS"),
+    "rom drops a beat that waits": Bug(
+        "weight_rom.v", "read | (valid_q & ~m_axis_tready)", "read"
+    ),
+    "rom stays spent after a reset": Bug(
+        "weight_rom.v", "spent_q <= 1'b0;", "spent_q <= spent_q;"
+    ),
+    "new thresholds for beats on their way": Bug("threshold.v", "between & ~busy;", "between;"),
+    "new thresholds in the middle of a vector": Bug("threshold.v", "between & ~busy;", "~busy;"),
+    "inputs overtake thresholds that wait": Bug(
+        "threshold.v", "loaded_q & ~(between & s_axis_threshold_tvalid)", "loaded_q"
+    ),
+    "inputs before a whole set came": Bug(
+        "threshold.v", "room & loaded_q & ~", "room & ~"
+    ),
+    "old thresholds survive a reset": Bug("threshold.v", "1'b0;\n        end else if (load)",
+        "loaded_q;\n        end else if (load)"),
+    "a set ends with its first fold": Bug(
+        "threshold.v", "last_position & last_pe & last_fold;", "last_position & last_pe;"
+    ),
+    "unsigned outputs where they are signed": Bug("threshold.v", "count ^ TOP[", "count | TOP["),
+    "tlast and tuser of the beat before": Bug(
+        "threshold.v", "marks = all_marks[MARKS_BITS +: PE+1];", "marks = marks_q[PE:0];"
+    ),
+    "threshold reached one too late": Bug(
+        "threshold_parallel.v", "threshold <= acc_ext", "threshold < acc_ext"
+    ),
+    "negative accumulators taken for large ones": Bug(
+        "threshold_parallel.v", "{acc[ACC_BITS-1], acc}", "{1'b0, acc}"
+    ),
+    "negative thresholds taken for large ones": Bug(
+        "threshold_parallel.v", "wire signed [ACC_BITS:0] threshold", "wire [ACC_BITS:0] threshold"
+    ),
+    "last threshold not counted": Bug(
+        "threshold_parallel.v", "step <= STEPS; step", "step < STEPS; step"
+    ),
+    "thresholds of another row": Bug("threshold_parallel.v", "memory[fold]", "memory[0]"),
+    "search reaches a threshold one too late": Bug(
+        "threshold_stage.v", "threshold <= acc_ext", "threshold < acc_ext"
+    ),
+    "search takes negative accumulators for large ones": Bug(
+        "threshold_stage.v", "{acc_q[ACC_BITS-1], acc_q}", "{1'b0, acc_q}"
+    ),
+    "search reads on while it stands": Bug(
+        "threshold_stage.v", "if (advance)\n            threshold_q", "threshold_q"
+    ),
+    "search keeps thresholds of other stages": Bug(
+        "threshold_stage.v", "write_position[OPEN-1:0] == HALF[OPEN-1:0]", "write_position[OPEN-1]"
+    ),
+    "stage sees the row of a later beat": Bug(
+        "threshold_search.v", ".fold(folds[gs*FOLD_BITS +: FOLD_BITS])", ".fold(fold)"
+    ),
+    "stage sees a later accumulator": Bug(
+        "threshold_search.v", ".acc(accs[gs*ACC_BITS +: ACC_BITS])", ".acc(acc)"
+    ),
+    "stages move on while the output stands": Bug(
+        "threshold_search.v", ".advance(advance)", ".advance(1'b1)"
+    ),
+    "stages look for the same bit": Bug("threshold_search.v", ".STAGE(gs)", ".STAGE(0)"),
+    "a row is written over too early": Bug(
+        "swu.v", "write_row_q < top + rows", "write_row_q <= top + rows"
+    ),
+    "a beat is read before it is written": Bug(
+        "swu.v", "column < write_column_q", "column <= write_column_q"
+    ),
+    "padding of an image that never comes": Bug("swu.v", "outside ? begun :", "outside ? 1'b1 :"),
+    "rows that wait for the window to be done": Bug("swu.v", ": HEIGHT) + STRIDE", ": HEIGHT) + 1"),
+    "left and right edges without padding": Bug(
+        "swu.v", " || column >= ROW_BEATS[COLUMN_BITS-1:0]", ""
+    ),
+    "writing goes on where it was before a reset": Bug(
+        "swu.v", "write_address_q <= {ADDRESS_BITS{1'b0}};\n        end else begin",
+        "write_address_q <= write_address_q;\n        end else begin",
+    ),
+    "next image where the last one ended": Bug(
+        "window_cursor.v", "((HEIGHT - DOWN) %", "((STRIDE) %"
+    ),
+    "padding shifts the rows": Bug(
+        "window_cursor.v", "(ROWS - PADDING % ROWS) % ROWS * ROW_BEATS", "0"
+    ),
+    "ring goes round a step too late": Bug(
+        "window_cursor.v", "(sum >= RING[", "(sum > RING["
+    ),
+    "depthwise as if it were dense": Bug(
+        "window_cursor.v", "(DEPTHWISE == 1) ? step : step & last_beat", "step & last_beat"
+    ),
+    "taps go on where they were before a reset": Bug(
+        "window_cursor.v", "x_q           <= {COLUMN_BITS{1'b0}};", "x_q           <= x_q;"
+    ),
+    "dilation in one direction only": Bug(
+        "window_cursor.v", "y_q + DILATION[ROW_BITS-1:0]", "y_q + {{(ROW_BITS-1){1'b0}}, 1'b1}"
+    ),
+}  # fmt: skip
+
 
 def planted(bug: Bug, folder: Path) -> Path:
     """Return a copy of the RTL, below ``folder``, that has the bug."""

@@ -1,8 +1,10 @@
-"""Every unit, read by pyverilog: its parameters and ports are those that ``MvauSpec`` describes."""
+"""Every unit, read by pyverilog: its parameters and ports are those that Python describes."""
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -12,22 +14,27 @@ from pyverilog.vparser.parser import VerilogParser
 from rtl_suite import SPECS
 
 from golden.spec import UNIT_PARAMETERS, MvauSpec
-from sim.lint import unit_parameters
+from golden.units import PARAMETERS
+from sim.lint import shapes
 from sim.paths import RTL
+from tb.unit_shapes import PARTS
 
 UNITS = sorted(path.stem for path in RTL.glob("*.v"))
+SHAPES = [(unit, name) for unit in UNITS for name in shapes(unit, SPECS)]
 
-# name -> (direction, width) of the ports that are not part of a stream
-CLOCKED = {"clk": ("input", 1), "rst": ("input", 1)}
+Ports = dict[str, tuple[str, int]]  # name -> (direction, width)
+
+# What is not part of a stream.
+CLOCKED: Ports = {"clk": ("input", 1), "rst": ("input", 1)}
 
 
-def stream(prefix: str, into_unit: bool, **widths: int) -> dict[str, tuple[str, int]]:
+def stream(prefix: str, into_unit: bool, **widths: int) -> Ports:
     ahead, back = ("input", "output") if into_unit else ("output", "input")
     payload = {f"{prefix}_{name}": (ahead, width) for name, width in widths.items()}
     return payload | {f"{prefix}_tvalid": (ahead, 1), f"{prefix}_tready": (back, 1)}
 
 
-def expected_ports(unit: str, spec: MvauSpec) -> dict[str, tuple[str, int]]:
+def ports_at_a_spec(unit: str, spec: MvauSpec) -> Ports:
     lanes = {
         "weights": ("input", spec.simd * spec.weight_bits),
         "inputs": ("input", spec.input_beat_bits),
@@ -57,11 +64,40 @@ def expected_ports(unit: str, spec: MvauSpec) -> dict[str, tuple[str, int]]:
                     "m_axis_output", False, tdata=spec.output_beat_bits, tuser=spec.pe, tlast=1
                 )
             )
-    bits = unit_parameters(unit, spec)["DATA_BITS"]
-    marks = {"tuser": 1, "tlast": 1} if unit == "replay_buffer" else {}
-    return (
-        CLOCKED | stream("s_axis", True, tdata=bits) | stream("m_axis", False, tdata=bits, **marks)
-    )
+    raise AssertionError(f"no ports are known of {unit}")
+
+
+def ports_at_a_shape(unit: str, p: Mapping[str, int]) -> Ports:
+    match unit:
+        case "fifo" | "skid_buffer":
+            bits = p["DATA_BITS"]
+            return (
+                CLOCKED | stream("s_axis", True, tdata=bits) | stream("m_axis", False, tdata=bits)
+            )
+        case "replay_buffer":
+            bits = p["DATA_BITS"]
+            copies = stream("m_axis", False, tdata=bits, tuser=1, tlast=1)
+            return CLOCKED | stream("s_axis", True, tdata=bits) | copies
+        case "weight_rom":
+            return CLOCKED | stream("m_axis", False, tdata=p["DATA_BITS"], tlast=1)
+        case "width_converter":
+            taken = stream("s_axis", True, tdata=p["IN_LANES"] * p["LANE_BITS"])
+            return CLOCKED | taken | stream("m_axis", False, tdata=p["OUT_LANES"] * p["LANE_BITS"])
+        case "swu":
+            bits = p["SIMD"] * p["INPUT_BITS"]
+            windows = stream("m_axis", False, tdata=bits, tlast=1)
+            return CLOCKED | stream("s_axis", True, tdata=bits) | windows
+        case "threshold" | "mvtu":
+            pe, acc = p["PE"], p["ACC_BITS"]
+            outputs = stream("m_axis_output", False, tdata=pe * p["OUTPUT_BITS"], tuser=pe, tlast=1)
+            steps = stream("s_axis_threshold", True, tdata=acc + 1)
+            if unit == "threshold":
+                accs = stream("s_axis_input", True, tdata=pe * acc, tuser=pe, tlast=1)
+                return CLOCKED | accs | steps | outputs
+            inputs = stream("s_axis_input", True, tdata=p["SIMD"] * p["INPUT_BITS"])
+            weights = stream("s_axis_weight", True, tdata=pe * p["SIMD"] * p["WEIGHT_BITS"])
+            return CLOCKED | inputs | weights | steps | outputs
+    raise AssertionError(f"no ports are known of {unit}")
 
 
 @cache
@@ -102,31 +138,39 @@ def test_module_is_named_like_its_file(unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_parameters_are_those_of_the_spec(unit: str) -> None:
-    module = parsed(unit)
+def test_parameters_are_those_that_python_names(unit: str) -> None:
     defaults = {
-        parameter.name: value(parameter.value, {})
-        for declaration in module.paramlist.params
+        parameter.name: parameter.value
+        for declaration in parsed(unit).paramlist.params
         for parameter in declaration.list
     }
-    spec = SPECS["shipped"]
-    assert list(defaults) == list(unit_parameters(unit, spec))
     if unit in UNIT_PARAMETERS:
-        assert defaults == spec.verilog_parameters(unit), "the defaults are the shipped layer's"
+        shipped = SPECS["shipped"].verilog_parameters(unit)
+        assert [(name, value(node, {})) for name, node in defaults.items()] == [*shipped.items()]
+    else:
+        in_python = PARTS[unit][0] if unit in PARTS else PARAMETERS[unit]
+        contents = ["WORDS"] if unit == "weight_rom" else []
+        assert list(defaults) == [*in_python, *contents]
 
 
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("name", SPECS)
-def test_ports_are_those_of_the_spec(unit: str, name: str) -> None:
-    spec = SPECS[name]
-    names = unit_parameters(unit, spec)
+@pytest.mark.parametrize(("unit", "name"), [shape for shape in SHAPES if shape[0] not in PARTS])
+def test_ports_are_those_that_python_names(unit: str, name: str) -> None:
+    names = shapes(unit, SPECS)[name]
     ports = {}
     for port in parsed(unit).portlist.ports:
         signal = port.first
         width = signal.width
         bits = value(width.msb, names) - value(width.lsb, names) + 1 if width else 1
         ports[signal.name] = (type(signal).__name__.lower(), bits)
-    assert ports == expected_ports(unit, spec)
+    is_specified = unit in UNIT_PARAMETERS
+    due = ports_at_a_spec(unit, SPECS[name]) if is_specified else ports_at_a_shape(unit, names)
+    assert ports == due
+
+
+# What fills a memory when the device starts; of all else the reset takes care.
+FILLS_A_MEMORY = re.compile(
+    r"^ +initial\n +for \(i = 0; i < \w+; i = i \+ 1\)\n +memory\[i\] = .*;$", re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -140,5 +184,6 @@ def test_file_keeps_the_house_style(unit: str) -> None:
     assert len(lines) <= 200
     assert max(len(line) for line in lines) <= 100
     assert "\t" not in text
+    text = FILLS_A_MEMORY.sub("", text)
     for banned in ("`timescale", "`include", "`define", "initial", "casex", "verilator lint_off"):
         assert banned not in text
