@@ -11,7 +11,7 @@ module weight_rom #(
     parameter integer DATA_BITS = 8, // width of a word
     parameter integer BEATS     = 4, // words
     parameter integer LOOP      = 1, // 0: all words once; 1: over and over
-    parameter [BEATS*DATA_BITS-1:0] WORDS = {BEATS*DATA_BITS{1'b0}}
+    parameter [BEATS*DATA_BITS-1:0] WORDS = 0 // all of them, the first in the low bits
 ) (
     input  wire                 clk,
     input  wire                 rst,
