@@ -29,11 +29,12 @@ try:
     from sim.network import command as network
     from sim.paths import RTL, shown
     from sim.regress import command as regress
-    from sim.run import play
+    from sim.run import play, play_streams
     from sim.sweep import command as sweep
     from sim.tools import SIMULATORS, simulator
     from tb.case import Case
     from tb.stalls import STREAMS
+    from tb.streams import StreamCase
 except KeyboardInterrupt:  # they take a moment
     print("a2q: interrupted; nothing was begun", file=sys.stderr)
     sys.exit(130)
@@ -183,10 +184,13 @@ def _repro(options: argparse.Namespace) -> int:
     if not options.case:
         raise InputError("CASE must name the case.json to play again, got nothing")
     path = Path(options.case)
-    case = Case.load(path / "case.json" if path.is_dir() else path)
+    path = path / "case.json" if path.is_dir() else path
     rtl = Path(options.rtl) if options.rtl else RTL
     if not any(rtl.glob("*.v")):
         raise InputError(f"RTL must be a folder with Verilog files, got {rtl}")
+    if StreamCase.is_saved_in(path):
+        return _repro_streams(StreamCase.load(path), options, rtl)
+    case = Case.load(path)
     with steps() as progress:
         progress(f"playing {case.id}")
         played = play(case, simulator(options.sim), waves=options.waves, rtl=rtl)
@@ -204,6 +208,21 @@ def _repro(options: argparse.Namespace) -> int:
     for waves in sorted(played.folder.glob("waves.*")):
         print(f"waves: {shown(waves)}")
     return 0 if played.passed else FAILED
+
+
+def _repro_streams(case: StreamCase, options: argparse.Namespace, rtl: Path) -> int:
+    with steps() as progress:
+        progress(f"playing {case.id}")
+        folder, faults = play_streams([case], simulator(options.sim), options.waves, rtl)
+        if not faults and options.sim == "verilator":
+            progress("it passes with cocotb; playing it on the batch engine")
+            faults = list(filter(None, [batch.play_streams(case, rtl).report]))
+    beats = sum(len(due) for due in case.sinks.values())
+    sentence = f"every beat was as due, all {beats:,} of {case.id}"
+    print("\n".join(faults) or sentence)
+    for waves in sorted(folder.glob("waves.*")):
+        print(f"waves: {shown(waves)}")
+    return FAILED if faults else 0
 
 
 def _lint(options: argparse.Namespace) -> int:

@@ -184,8 +184,8 @@ def simulate(
 
 def play_streams(
     cases: Sequence[StreamCase], simulator: Simulator, waves: bool = False, rtl: Path = RTL
-) -> list[str]:
-    """Play stream cases of one unit in one simulation; return what is wrong, in sentences.
+) -> tuple[Path, list[str]]:
+    """Play stream cases of one unit in one simulation; return where, and what is wrong.
 
     Errors: SimulationError if the unit does not build.
     """
@@ -201,7 +201,9 @@ def play_streams(
         env = {"A2Q_CASES": json.dumps([str(file) for file in files])}
         tests = [f"plays_streams/index={i}" for i in range(len(cases))] + ["waits_for_nobody"]
         limit_s = MIN_LIMIT_S + sum(case.timeout_cycles for case in cases) / SLOWEST
-        return simulate(built, "tb.stream_tests", tests, fresh, env, cases[0].seed, limit_s)
+        seed = cases[0].seed
+        faults = simulate(built, "tb.stream_tests", tests, fresh, env, seed, limit_s)
+    return place, faults
 
 
 def judge(results: Path, tests: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from golden import units
 from golden.archive import whole_file
 from golden.integer import BoolArray, Format, InputError, IntArray
 from tb.packing import pack
@@ -104,6 +105,8 @@ class StreamCase:
     VERSION = 1
 
     def __post_init__(self) -> None:
+        if self.unit in units.UNITS:
+            units.require(self.unit, self.parameters)
         if not re.fullmatch(r"\w{1,64}", self.name, re.ASCII):
             raise InputError(
                 f"name must be 1 to 64 letters, digits or underscores, got {self.name!r}"
@@ -168,6 +171,14 @@ class StreamCase:
         }  # fmt: skip
         with whole_file(path) as partial:
             partial.write_text(json.dumps(data), encoding="utf-8")
+
+    @classmethod
+    def is_saved_in(cls, path: Path) -> bool:
+        """Whether a file begins as ``save`` begins one; what is wrong with it ``load`` tells."""
+        if not path.is_file():  # a device may never end
+            return False
+        with path.open("rb") as file:
+            return cls.FORMAT.encode() in file.read(64)
 
     @classmethod
     def load(cls, path: Path) -> StreamCase:

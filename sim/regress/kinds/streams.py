@@ -21,7 +21,8 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
         cases = hostile_cases(job.unit, shape, job.settings["seed"], few=engine != "batch")
         count += len(cases)
         if engine != "batch":
-            if faults := play_streams(cases, simulator(engine), rtl=rtl):
+            _, faults = play_streams(cases, simulator(engine), rtl=rtl)
+            if faults:
                 return failed(job, "\n".join([f"{job.unit} {shape}", *faults]))
             beats += sum(len(due) for case in cases for due in case.sinks.values())
             continue
