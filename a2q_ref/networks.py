@@ -1,7 +1,6 @@
 """Networks of several stages: their plans, their training in floats, their export as integers.
 
-The ReLU of a stage is the quantizer of the next one's unsigned inputs; that in floats before
-training is quantized is the same.
+The ReLU of a stage becomes part of the quantizer of the next one's unsigned inputs.
 """
 
 from __future__ import annotations

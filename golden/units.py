@@ -6,7 +6,7 @@ theirs in ``golden.spec``; ``mvtu`` is one of those with a ``threshold`` behind 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,18 +17,16 @@ from golden.spec import UNIT_PARAMETERS, Rule
 Parameters = Mapping[str, int]  # by their Verilog names
 
 
+def _about(name: str, sentence: str, holds: Callable[[int], bool]) -> Rule:
+    return Rule(f"{name} must {sentence}", (name,), lambda p: holds(getattr(p, name)))
+
+
 def _positive(*names: str) -> list[Rule]:
-    return [
-        Rule(f"{name} must be positive", (name,), lambda p, name=name: getattr(p, name) >= 1)
-        for name in names
-    ]
+    return [_about(name, "be positive", lambda value: value >= 1) for name in names]
 
 
 def _switch(*names: str) -> list[Rule]:
-    return [
-        Rule(f"{name} must be 0 or 1", (name,), lambda p, name=name: getattr(p, name) in (0, 1))
-        for name in names
-    ]
+    return [_about(name, "be 0 or 1", lambda value: value in (0, 1)) for name in names]
 
 
 def _reach(p: Any) -> int:
@@ -37,8 +35,8 @@ def _reach(p: Any) -> int:
 
 
 _ACTIVATION = (
-    Rule("ACC_BITS must be 2 to 63", ("ACC_BITS",), lambda p: 2 <= p.ACC_BITS <= 63),
-    Rule("OUTPUT_BITS must be 1 to 8", ("OUTPUT_BITS",), lambda p: 1 <= p.OUTPUT_BITS <= 8),
+    _about("ACC_BITS", "be 2 to 63", lambda bits: 2 <= bits <= 63),
+    _about("OUTPUT_BITS", "be 1 to 8", lambda bits: 1 <= bits <= 8),
     *_switch("SIGNED_OUTPUT", "SEARCH"),
 )
 
@@ -58,12 +56,12 @@ UNITS: dict[str, tuple[Rule, ...]] = {
     "replay_buffer": (*_positive("DATA_BITS", "BEATS", "COPIES"),),
     "fifo": (
         *_positive("DATA_BITS"),
-        Rule("DEPTH must be at least 2", ("DEPTH",), lambda p: p.DEPTH >= 2),
+        _about("DEPTH", "be at least 2", lambda beats: beats >= 2),
     ),
     "width_converter": (*_positive("LANE_BITS", "IN_LANES", "OUT_LANES"),),
     "weight_rom": (*_positive("DATA_BITS", "BEATS"), *_switch("LOOP")),
     "threshold": (
-        Rule("MH must be 1 to 65536", ("MH",), lambda p: 1 <= p.MH <= 65536),
+        _about("MH", "be 1 to 65536", lambda rows: 1 <= rows <= 65536),
         *_positive("PE"),
         Rule("PE must divide MH", ("PE", "MH"), lambda p: p.MH % p.PE == 0),
         *_ACTIVATION,
@@ -73,10 +71,10 @@ UNITS: dict[str, tuple[Rule, ...]] = {
             "INPUT_BITS", "CHANNELS", "SIMD", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "DILATION"
         ),
         Rule("SIMD must divide CHANNELS", ("SIMD", "CHANNELS"), lambda p: p.CHANNELS % p.SIMD == 0),
-        Rule("PADDING must not be negative", ("PADDING",), lambda p: p.PADDING >= 0),
+        _about("PADDING", "not be negative", lambda zeros: zeros >= 0),
         Rule(
             "Each window must meet the image", ("PADDING", "KERNEL", "DILATION"),
-            lambda p: p.PADDING < _reach(p),
+            lambda p: _reach(p) > p.PADDING,
         ),
         Rule(
             "Window must fit the height", ("HEIGHT", "PADDING", "KERNEL", "DILATION"),

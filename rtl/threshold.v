@@ -39,8 +39,7 @@ module threshold #(
     localparam [0:0] PE_MUST_DIVIDE_MH            = {((MH / PE) * PE == MH){1'b1}};
     localparam [0:0] ACC_BITS_MUST_BE_2_TO_63     = {(ACC_BITS >= 2 && ACC_BITS <= 63){1'b1}};
     localparam [0:0] OUTPUT_BITS_MUST_BE_1_TO_8   = {(OUTPUT_BITS >= 1 && OUTPUT_BITS <= 8){1'b1}};
-    localparam [0:0] SIGNED_OUTPUT_MUST_BE_0_OR_1 =
-        {(SIGNED_OUTPUT == 0 || SIGNED_OUTPUT == 1){1'b1}};
+    localparam [0:0] SIGNED_OUTPUT_MUST_BE_0_OR_1 = {(SIGNED_OUTPUT==0 || SIGNED_OUTPUT==1){1'b1}};
     localparam [0:0] SEARCH_MUST_BE_0_OR_1        = {(SEARCH == 0 || SEARCH == 1){1'b1}};
     wire unused_static_asserts =
         MH_MUST_BE_1_TO_65536 & PE_MUST_BE_POSITIVE & PE_MUST_DIVIDE_MH & ACC_BITS_MUST_BE_2_TO_63

@@ -28,16 +28,18 @@ module width_converter #(
     wire unused_static_asserts =
         LANE_BITS_MUST_BE_POSITIVE & IN_LANES_MUST_BE_POSITIVE & OUT_LANES_MUST_BE_POSITIVE;
 
-    // Greatest common divisor.
+    // Greatest common divisor; it ends for whatever it is given.
     function [31:0] gcd;
         input [31:0] one;
         input [31:0] other;
-        integer      divisor;
+        reg   [31:0] rest;
         begin
-            gcd = 1;
-            for (divisor = 2; divisor <= one; divisor = divisor + 1)
-                if (one % divisor == 0 && other % divisor == 0)
-                    gcd = divisor;
+            gcd = one;
+            while (other != 0) begin
+                rest = gcd % other;
+                gcd = other;
+                other = rest;
+            end
         end
     endfunction
 

@@ -12,14 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from golden.integer import InputError
-from golden.spec import UNIT_PARAMETERS, MvauSpec
 from sim.paths import RTL
 from sim.process import run_briefly
 from sim.regress import suites
 from sim.rtl import closure
 from sim.tools import SIMULATORS, Simulator, simulator
-from tb.unit_shapes import PARTS, SHAPES, Shape, named
+from tb.unit_shapes import Shape
 
 
 def lint(
@@ -37,21 +35,10 @@ def lint(
     findings = [] if units else [f"{rtl} has no Verilog files"]
     for unit in units:
         for gate in gates:
-            findings += lint_unit(unit, gate, shapes(unit, suites.specs()), rtl)
+            shapes = dict(suites.lint_shapes(unit, suites.specs()))
+            findings += lint_unit(unit, gate, shapes, rtl)
         progress(f"linted {unit}")
     return findings
-
-
-def shapes(unit: str, specs: Mapping[str, MvauSpec]) -> Mapping[str, Shape]:
-    """Return the parameters at which a unit is linted: those of specs, or, if it has none, its own.
-
-    Errors: InputError for a unit that has neither.
-    """
-    if unit in UNIT_PARAMETERS:
-        return {name: spec.verilog_parameters(unit) for name, spec in specs.items()}
-    if unit not in SHAPES | PARTS:
-        raise InputError(f"{unit}.v must have shapes to be linted at, got none in tb/unit_shapes.py")
-    return named(unit)
 
 
 def lint_unit(unit: str, gate: str, shapes: Mapping[str, Shape], rtl: Path = RTL) -> list[str]:
@@ -79,9 +66,7 @@ def _few(names: Sequence[str]) -> str:
     return names[0] + (f", and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def _verilator(
-    tool: Simulator, unit: str, parameters: Shape, sources: list[str]
-) -> list[str]:
+def _verilator(tool: Simulator, unit: str, parameters: Shape, sources: list[str]) -> list[str]:
     gate = ["verilator", "--lint-only", "-Wall", "--quiet", "--default-language", "1364-2005"]
     overrides = [f"-G{name}={value}" for name, value in parameters.items()]
     ran = run_briefly([*gate, "--top-module", unit, *overrides, *sources], tool.env())
@@ -91,9 +76,7 @@ def _verilator(
     return lines
 
 
-def _icarus(
-    tool: Simulator, unit: str, parameters: Shape, sources: list[str]
-) -> list[str]:
+def _icarus(tool: Simulator, unit: str, parameters: Shape, sources: list[str]) -> list[str]:
     overrides = [f"-P{unit}.{name}={value}" for name, value in parameters.items()]
     gate = ["iverilog", "-g2005", "-Wall", "-tnull"]
     ran = run_briefly([*gate, "-s", unit, *overrides, *sources], tool.env())

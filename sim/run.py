@@ -182,27 +182,6 @@ def simulate(
     return judge(results, tests)
 
 
-def buffer_tests() -> list[str]:
-    """Return the tests of ``tb.buffer_tests``: three stall patterns on each side, and one more.
-
-    cocotb names a parameter that is no number by its place.
-    """
-    crossed = [f"passes_beats/stall_in={i}/stall_out={o}" for i in range(3) for o in range(3)]
-    return [*crossed, "waits_for_nobody"]
-
-
-def play_buffer(
-    unit: str, parameters: Mapping[str, int], simulator: Simulator, seed: int, rtl: Path = RTL
-) -> list[str]:
-    """Send beats through a stream unit; return what is wrong, in sentences."""
-    built = build(unit, parameters, simulator, rtl=rtl)
-    shape = "-".join(f"{name.lower()}{value}" for name, value in parameters.items())
-    place = BUILD / "runs" / f"{unit}-{shape}.s{seed}-{simulator.name}"
-    with _taking_place(place) as fresh:
-        env = {"A2Q_SEED": str(seed)}
-        return simulate(built, "tb.buffer_tests", buffer_tests(), fresh, env, seed)
-
-
 def play_streams(
     cases: Sequence[StreamCase], simulator: Simulator, waves: bool = False, rtl: Path = RTL
 ) -> list[str]:

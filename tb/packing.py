@@ -51,10 +51,15 @@ def input_beats(spec: MvauSpec, vector: IntArray, depthwise: bool = False) -> li
     return [pack(beat, spec.inputs) for beat in lanes_of_inputs(spec, vector, depthwise)]
 
 
+def lanes_of_weights(spec: MvauSpec, weights: IntArray) -> IntArray:
+    """Return a matrix (MH, MW) tile by tile, (NF*SF, PE*SIMD): neuron fold outer."""
+    tiles = weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
+    return tiles.reshape(spec.total_fold, -1)
+
+
 def weight_beats(spec: MvauSpec, weights: IntArray) -> list[int]:
     """Return the NF*SF beats of a matrix (MH, MW): neuron fold outer, synapse fold inner."""
-    tiles = weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
-    return [pack(tile, spec.weights) for tile in tiles.reshape(spec.total_fold, -1)]
+    return [pack(tile, spec.weights) for tile in lanes_of_weights(spec, weights)]
 
 
 def rows_of_tiles(spec: MvauSpec, beats: list[int]) -> IntArray:

@@ -1,4 +1,4 @@
-"""The shapes at which units that are no matrix units are linted, played on every commit, and hunted.
+"""The shapes at which units that are no matrix units are linted, played and hunted.
 
 Small ones: each meets its generate branches, counts of one, of two powers and of none, and words
 wider than a machine's.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from golden import mvau, units
 from golden.integer import Format, InputError, IntArray
 from golden.layer import activate
+from golden.spec import MvauSpec
 from golden.streams import converted, output_size, replayed, windows
-from tb.packing import unpack
+from tb.packing import lanes_of_inputs, lanes_of_weights, pack, unpack
+from tb.stimulus import adverse_layer
 from tb.streams import Beats, StreamCase
 
 Parameters = Mapping[str, int]
@@ -25,16 +29,48 @@ def stream_cases(
 ) -> list[StreamCase]:
     """Return the cases that a unit with these parameters is held to.
 
-    ``others`` are fields of StreamCase: stalls, reset_after. Errors: InputError for a unit that is
-    none of those here.
+    A weight_rom of which the WORDS are not given holds any. ``others`` are fields of StreamCase:
+    stalls, reset_after. Errors: InputError for a unit that is none of those here.
     """
     if unit not in _CASES:
         raise InputError(f"unit must be one of {', '.join(_CASES)}, got {unit!r}")
+    if unit == "weight_rom" and "WORDS" not in parameters:
+        bits = parameters["DATA_BITS"] * parameters["BEATS"]
+        drawn = np.random.default_rng(bits).integers(0, 2, bits)
+        parameters = {**parameters, "WORDS": pack(drawn, Format(1, signed=False))}
     rng = np.random.default_rng([seed, zlib.crc32(unit.encode())])
     return [
-        StreamCase(unit, parameters, seed=seed, **fields, **others)
-        for fields in _CASES[unit](parameters, rng)
+        StreamCase(unit, parameters, seed=seed, **given, **others)
+        for given in _CASES[unit](parameters, rng)
     ]
+
+
+def hostile_cases(
+    unit: str, parameters: Parameters, seed: int = 1, few: bool = False
+) -> list[StreamCase]:
+    """Return cases with each stream stalled alone, all of them, and resets; ``few``: of each one.
+
+    Errors: InputError for a unit that is none of those here, or parameters that make no sense.
+    """
+    units.require(unit, parameters)
+    calm = stream_cases(unit, parameters, seed)
+    first = calm[0]
+    names = [*first.sources, *first.sinks]
+    length = first.cycles or max(map(len, first.sources.values()))
+    cuts = sorted({*np.linspace(2, length, 2 if few else 6, dtype=int).tolist()})
+    plans: list[dict[str, Any]] = [{"stalls": dict.fromkeys(names, "random-40")}]
+    plans += [{"stalls": {name: "bursts-2-5"}} for name in names]
+    plans += [{"stalls": dict.fromkeys(names, "random-30"), "reset_after": cut} for cut in cuts]
+    if not few:
+        plans += [{"stalls": {name: "random-60"}} for name in names]
+        plans += [{"reset_after": cut} for cut in (0, 1, *cuts)]
+        plans += [{"stalls": {name: "late-300"}} for name in names]
+    cases = [*calm]
+    for number, plan in enumerate(plans, start=1):
+        cases += stream_cases(unit, parameters, seed + number, **plan)
+    if unit == "threshold":
+        cases.append(contested_case(parameters, seed))
+    return cases
 
 
 # Buffers
@@ -99,8 +135,8 @@ def contested_case(parameters: Parameters, seed: int = 1) -> StreamCase:
     Only where no stream but the output stands still: what stalls late has not been on offer.
     """
     rng = np.random.default_rng([seed, zlib.crc32(b"contested")])
-    fields = _reloaded("contested", parameters, [2, 1, 3], rng, contested=True)
-    return StreamCase("threshold", parameters, seed=seed, **fields)
+    given = _reloaded("contested", parameters, [2, 1, 3], rng, contested=True)
+    return StreamCase("threshold", parameters, seed=seed, **given)
 
 
 def _reloaded(
@@ -182,6 +218,37 @@ def _near(rows: IntArray, acc: Format, vectors: int, rng: np.random.Generator) -
     chosen = rows[np.arange(mh), rng.integers(0, steps, (vectors, mh))]
     near = np.clip(chosen + rng.integers(-1, 2, (vectors, mh)), acc.minimum, acc.maximum)
     return np.where(rng.random((vectors, mh)) < 0.7, near, _integers(acc, (vectors, mh), rng))
+
+
+def _activated(p: Parameters, rng: np.random.Generator) -> Iterator[Fields]:
+    """Play rows that are hard on the accumulators, with thresholds near what they reach."""
+    names = [field.name for field in fields(MvauSpec)]
+    spec = MvauSpec.from_json({name: p[name.upper()] for name in names})
+    outputs = Format(p["OUTPUT_BITS"], p["SIGNED_OUTPUT"] == 1)
+    weights, stimuli = adverse_layer(spec, rng)
+    vectors = np.concatenate([stimulus.vectors for stimulus in stimuli])
+    told = mvau.outcome(spec, weights, vectors)
+    steps = 2**outputs.bits - 1
+    near = rng.choice(told.out, steps, axis=0).T + rng.integers(0, 2, (spec.mh, steps))
+    thresholds = np.sort(near, axis=1)
+    tiles = lanes_of_weights(spec, spec.weights.encode(weights))
+    results = activate(thresholds, outputs, told.out).reshape(-1, spec.pe)
+    inputs = lanes_of_inputs(spec, spec.inputs.encode(vectors))
+    overflow = (told.overflow & spec.observe).reshape(-1, spec.pe).astype(np.int64)
+    ends = np.arange(1, len(results) + 1) % spec.nf == 0
+    sets = spec.mh * steps
+    stages = outputs.bits if p["SEARCH"] == 1 else 0
+    yield {
+        "sources": {
+            "s_axis_input": Beats(inputs, spec.input_bits),
+            "s_axis_weight": Beats(np.tile(tiles, (len(vectors), 1)), spec.weight_bits),
+            "s_axis_threshold": Beats(thresholds.reshape(-1, 1), spec.acc_bits + 1),
+        },
+        "sinks": {
+            "m_axis_output": Beats(results, outputs.bits, overflow, ends.astype(np.int64)),
+        },
+        "latency": 64 + 2 * (sets + stages),
+    }
 
 
 # Windows
@@ -280,5 +347,6 @@ _CASES: dict[str, Callable[[Parameters, np.random.Generator], Iterator[Fields]]]
     "width_converter": _converted,
     "weight_rom": _words_of_rom,
     "threshold": _thresholded,
+    "mvtu": _activated,
     "swu": _windowed,
 }

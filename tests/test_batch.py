@@ -246,8 +246,9 @@ def test_nothing_may_follow_ready_of_the_output(name: str, tmp_path: Path) -> No
         text = (rtl / file).read_text()
         (rtl / file).write_text(text.replace(".s_axis_tready(room)", ".s_axis_tready(space)"))
     model = batch.load(replace(SPEC, simd=1), unit, rtl)
+    inputs = np.tile(INPUTS, 2) if unit == "vvau" else INPUTS
     with pytest.raises(SimulationError, match="neither its tvalid nor tready of an input may foll"):
-        model.run(WEIGHTS, INPUTS, stalls={"output": "late-20"})
+        model.run(WEIGHTS, inputs, stalls={"output": "late-20"})
 
 
 def test_what_was_built_may_be_moved(tmp_path: Path) -> None:
@@ -274,7 +275,8 @@ print(batch.load(spec).run([[1], [-1]], [[3]]).out.tolist())
 NARROW = """
 module mvau #(
     parameter integer MW = 1, MH = 1, PE = 1, SIMD = 1, WEIGHT_BITS = 1, INPUT_BITS = 1,
-    parameter integer SIGNED_INPUT = 0, ACC_BITS = 2, OVERFLOW = 0, OBSERVE = 1
+    parameter integer SIGNED_INPUT = 0, ACC_BITS = 2, OVERFLOW = 0, OBSERVE = 1,
+    parameter integer BIPOLAR_WEIGHT = 0, BIPOLAR_INPUT = 0
 ) (
     input wire clk, input wire rst,
     input wire [7:0] s_axis_input_tdata, input wire s_axis_input_tvalid,
@@ -501,6 +503,18 @@ def test_a_failure_is_kept_and_made_small(tmp_path: Path) -> None:
     assert np.count_nonzero(small.vectors) <= 4
     assert set(small.stalls.values()) == {"never"}
     assert small.reset_after is None
+    assert batch.play(small).passed
+
+
+def test_what_is_left_of_a_depthwise_bipolar_case(tmp_path: Path) -> None:
+    """There is no zero to clear it to: all lanes are low but those that the failure needs."""
+    rtl = changed(tmp_path, "vvau.v", "(gs*PE+gp)*INPUT_BITS", "(gp*SIMD+gs)*INPUT_BITS")
+    case = adverse_case("vvau", SPECS["bipolar weights and inputs"], stalls=STALLS["all"])
+    small = batch.smallest(case, rtl)
+    assert len(small.vectors) == 1
+    assert (small.weights == -1).all()
+    assert 1 <= np.count_nonzero(small.vectors == 1) <= 4
+    assert not batch.play(small, rtl).passed
     assert batch.play(small).passed
 
 

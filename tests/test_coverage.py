@@ -22,7 +22,7 @@ from sim.cache import SimulationError
 from sim.coverage import Coverage, Share, UnitCoverage, code, cover, functional, print_coverage
 from sim.coverage.functional import BANDS, BINS, Seen, bands
 from sim.paths import RTL
-from tb.case import Case, Stimulus
+from tb.case import UNITS, Case, Stimulus
 from tb.stimulus import adverse_case
 
 FOLDS = SPECS["signed, saturating, odd tree"]  # SF=4, NF=3
@@ -50,7 +50,7 @@ def told(
     case: Case, cycles: int = 0, at_reset: tuple[int, int, int] | None = None
 ) -> Mapping[str, Mapping[str, int]]:
     """Return the bins of a case that a unit answered as the golden model does."""
-    outcome = mvau.outcome(case.spec, case.weights, case.vectors)
+    outcome = mvau.outcome(case.spec, case.weights, case.vectors, case.depthwise)
     return functional.hits(case, batch.Trace(outcome.out, outcome.overflow, cycles, at_reset))
 
 
@@ -189,6 +189,23 @@ def test_a_mac_hits_no_bins_of_what_it_has_not() -> None:
     assert found.keys() == {"dot", "pe", "skid_buffer", "mac"}
 
 
+def test_depthwise_by_hand() -> None:
+    """Of two rows with inputs of their own only the second overflows; bipolar products are four."""
+    spec = MvauSpec(1, 2, 1, 1, 4, 4, 5)
+    found = told(case_of(spec, [[1], [-8]], [[15, 15]], unit="vvau"), cycles=3, at_reset=(1, 1, 0))
+    assert found.keys() == {"dot", "pe", "skid_buffer", "vvau"}
+    assert found["vvau"]["overflow in the last neuron fold of several"] == 1
+    assert "overflow in the first neuron fold of several" not in found["vvau"]
+    bipolar = MvauSpec(2, 2, 1, 1, 1, 1, 4, True, bipolar_weight=True, bipolar_input=True)
+    found = told(case_of(bipolar, [[-1, 1], [1, 1]], [[-1, -1, 1, 1]], unit="vvau"))
+    assert {name: count for name, count in found["dot"].items() if "bipolar" in name} == {
+        "bipolar input: lowest": 2, "bipolar input: highest": 2,
+        "bipolar product: -1 times -1": 1, "bipolar product: +1 times -1": 1,
+        "bipolar product: +1 times +1": 2,
+    }  # fmt: skip
+    assert "lowest weight times lowest signed input" not in found["dot"]
+
+
 @pytest.mark.parametrize(
     ("at_reset", "hit"),
     [
@@ -247,13 +264,15 @@ def test_a_pattern_that_stopped_nothing_is_no_stall() -> None:
     }
 
 
+@pytest.mark.parametrize("unit", ["mvau", "vvau"])
 @pytest.mark.parametrize("name", SPECS)
-def test_exact_sums_are_those_that_the_golden_model_holds(name: str) -> None:
+def test_exact_sums_are_those_that_the_golden_model_holds(unit: str, name: str) -> None:
     """Brought to P bits, they are its partial sums, every one."""
-    case = adverse_case("mvau", SPECS[name])
-    whole = mvau.outcome(case.spec, case.weights, case.vectors)
+    case = adverse_case(unit, SPECS[name])
+    spec = case.spec
+    whole = mvau.outcome(spec, case.weights, case.vectors, case.depthwise)
     seen = Seen(case, batch.Trace(whole.out, whole.overflow, 1))
-    spec, trace = case.spec, mvau.run(case.spec, case.weights, seen.vectors)  # of long cases a part
+    trace = mvau.run(spec, case.weights, seen.vectors, case.depthwise)  # of long cases a part
     exact = np.concatenate(list(seen.sums.values()), axis=-1)
     np.testing.assert_array_equal(narrow(exact, spec.acc_bits, spec.overflow), trace.partials)
     overflow = narrow(exact, spec.acc_bits, spec.overflow) != exact
@@ -293,7 +312,7 @@ def test_what_had_moved_at_a_reset() -> None:
 
 
 def closing(unit: str) -> list[Case]:
-    """Return cases that hit every bin together, with those of the other unit."""
+    """Return cases that hit every bin together, with those of the other units."""
     cases = [adverse_case(unit, FOLDS, stalls=stalls) for stalls in STALLED]
     cases += [adverse_case(unit, FOLDS, reset_after=cycles) for cycles in RESETS]
     cases += [adverse_case(unit, FOLDS, reset_after=30)]
@@ -305,7 +324,7 @@ def closing(unit: str) -> list[Case]:
 
 @pytest.mark.sim
 def test_every_bin_can_be_hit() -> None:
-    cases = [*closing("mac"), *closing("mvau")]
+    cases = [case for unit in UNITS for case in closing(unit)]
     coverage = Coverage.merged(map(played, cases))
     for unit in coverage.per_unit():
         assert unit.missed_bins == (), unit.unit
@@ -315,7 +334,7 @@ def test_every_bin_can_be_hit() -> None:
 
 @pytest.mark.sim
 def test_what_a_suite_leaves_out_is_named() -> None:
-    cases = [*closing("mac"), *closing("mvau")]
+    cases = [case for unit in UNITS for case in closing(unit)]
     coverages = list(map(played, cases))
 
     def missed(keep: Any) -> set[str]:
@@ -341,7 +360,7 @@ def test_what_a_suite_leaves_out_is_named() -> None:
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("unit", ["mac", "mvau"])
+@pytest.mark.parametrize("unit", UNITS)
 def test_a_build_that_counts_plays_the_same(unit: str) -> None:
     for case in (
         adverse_case(unit, FOLDS),
@@ -375,8 +394,8 @@ def test_code_that_was_not_covered_is_named() -> None:
     coverage = played(lame, coverage=True)
     pe, skid, dot = (of(coverage, unit) for unit in ("pe", "skid_buffer", "dot"))
     assert {
-        "pe.v:26 overflow never rose", "pe.v:26 overflow never fell",
-        "pe.v:40 acc_q[9:0] never rose",
+        "pe.v:28 overflow never rose", "pe.v:28 overflow never fell",
+        "pe.v:42 acc_q[9:0] never rose",
     } <= set(pe.code_holes)  # fmt: skip
     assert not any("first_q" in hole or " beat never" in hole for hole in pe.code_holes)
     line = next(
@@ -400,9 +419,11 @@ def test_code_that_was_not_covered_is_named() -> None:
         assert unit.code_holes == ()
         assert unit.blocks is not None
         assert unit.blocks.percent == 100
-    # A constant condition of this spec: its inputs are signed.
+    # Constant conditions of this spec: its inputs are signed, and nothing is bipolar.
     assert [hole for hole in dot.code_holes if "never run" in hole] == [
-        "dot.v:67 else never run: if (SIGNED_INPUT == 1)"
+        "dot.v:77 if never run: if (BIPOLAR_WEIGHT == 1)",
+        "dot.v:80 else never run: if (SIGNED_INPUT == 1)",
+        "dot.v:84 if never run: if (BIPOLAR_INPUT == 1)",
     ]
 
 
@@ -511,7 +532,7 @@ def test_merging_adds_up() -> None:
 def test_units_of_which_nothing_was_covered_are_shown_so() -> None:
     units = Coverage({"pe": {"no overflow": 1}}).per_unit()
     assert [unit.unit for unit in units] == [
-        "dot", "pe", "replay_buffer", "skid_buffer", "mac", "mvau"
+        "dot", "pe", "replay_buffer", "skid_buffer", "mac", "mvau", "vvau"
     ]  # fmt: skip
     assert all(unit.bins.hit == (unit.unit == "pe") for unit in units)
     assert all(unit.bins.all > 0 and unit.blocks is None for unit in units)

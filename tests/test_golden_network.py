@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
-from strategies import FAMILIES, formats, matrices, origins
+from strategies import FAMILIES, formats, origins, seeds
 from test_golden_files import Payload, loads_or_refuses, members, refused
 
 from golden import mvau, network
@@ -86,6 +86,24 @@ def test_refuses_a_window(arguments: tuple[Any, ...], message: str) -> None:
 
 # Networks
 
+BITS = Format(2, signed=False)
+
+
+def layer(mh: int, mw: int, outputs: Format | None = BITS, **others: Any) -> QuantLayer:
+    rng = np.random.default_rng(mh + mw)
+    after: dict[str, Any] = {}
+    if outputs is not None:
+        thresholds = np.sort(rng.integers(-9, 9, (mh, 2**outputs.bits - 1)), axis=1)
+        after = {"thresholds": thresholds, "outputs": outputs}
+    given = {"weights": rng.integers(-8, 8, (mh, mw)), "weight_bits": 4, "inputs": BITS}
+    return QuantLayer(**given | after | others)
+
+
+CONV = Stage("conv", layer(3, 18), Window(3, padding=1))
+DEPTHWISE = Stage("depthwise", layer(3, 4), Window(2, stride=2), depthwise=True)
+SCORES = Stage("scores", layer(4, 12, None))
+NETWORK = Network("tiny", 4, 5, 2, (CONV, DEPTHWISE, SCORES), {"by": "test"})
+
 
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
@@ -114,16 +132,33 @@ def a_stage(
     taps = height * width if window is None else window.kernel**2
     mw = taps if depthwise else taps * channels
     weight_bits = draw(st.integers(2, 4))
+    rng = np.random.default_rng(draw(seeds()))
     after: dict[str, Any] = {
-        "multiplier": 1 + draw(matrices(Format(4, signed=False), (mh,))),
-        "bias": draw(matrices(Format(4, signed=True), (mh,))),
-    }
+        "multiplier": rng.integers(1, 16, mh), "bias": rng.integers(-16, 16, mh)
+    }  # fmt: skip
     if outputs is not None:
-        steps = draw(matrices(Format(6, signed=True), (mh, 2**outputs.bits - 1)))
+        steps = rng.integers(-16, 32, (mh, 2**outputs.bits - 1))
         after = {"thresholds": np.sort(steps, axis=1), "outputs": outputs}
-    weights = draw(matrices(Format(weight_bits, signed=True), (mh, mw)))
+    half = 2 ** (weight_bits - 1)
+    weights = rng.integers(-half, half, (mh, mw))
     layer = QuantLayer(weights, weight_bits, inputs, **after)
     return Stage(name, layer, window, depthwise)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda drawn: len(drawn.stages) == 3,
+        lambda drawn: any(stage.depthwise and stage.layer.mh > 1 for stage in drawn.stages),
+        lambda drawn: any(stage.window and stage.window.padding > 1 for stage in drawn.stages),
+        lambda drawn: any(stage.window and stage.window.dilation > 1 for stage in drawn.stages),
+        lambda drawn: any(stage.window and not stage.depthwise for stage in drawn.stages[1:]),
+        lambda drawn: drawn.shapes[0][0] > 1 and drawn.stages[0].window.stride > 1,
+    ],
+    ids=["three-stages", "depthwise", "padding", "dilation", "second-convolution", "stride"],
+)
+def test_every_kind_of_network_is_drawn(kind: Callable[[Network], bool]) -> None:
+    find(networks(), kind, settings=settings(phases=[Phase.generate]))
 
 
 def images_for(drawn: Network, seed: int) -> IntArray:
@@ -200,7 +235,8 @@ def by_hand(
         given = after
 
 
-@settings(max_examples=60)
+@example(NETWORK, None, Overflow.WRAP, 0)
+@example(NETWORK, 6, Overflow.WRAP, 0)
 @given(networks(), st.none() | st.integers(2, 12), st.sampled_from(Overflow), st.integers(0, 99))
 def test_a_network_is_what_plain_loops_say(
     drawn: Network, acc_bits: int | None, overflow: Overflow, seed: int
@@ -260,24 +296,6 @@ def test_needed_bits_are_enough_and_no_fewer(drawn: Network) -> None:
 
 # What is no network
 
-BITS = Format(2, signed=False)
-
-
-def layer(mh: int, mw: int, outputs: Format | None = BITS, **others: Any) -> QuantLayer:
-    rng = np.random.default_rng(mh + mw)
-    after: dict[str, Any] = {}
-    if outputs is not None:
-        thresholds = np.sort(rng.integers(-9, 9, (mh, 2**outputs.bits - 1)), axis=1)
-        after = {"thresholds": thresholds, "outputs": outputs}
-    given = {"weights": rng.integers(-8, 8, (mh, mw)), "weight_bits": 4, "inputs": BITS}
-    return QuantLayer(**given | after | others)
-
-
-CONV = Stage("conv", layer(3, 18), Window(3, padding=1))
-DEPTHWISE = Stage("depthwise", layer(3, 4), Window(2, stride=2), depthwise=True)
-SCORES = Stage("scores", layer(4, 12, None))
-NETWORK = Network("tiny", 4, 5, 2, (CONV, DEPTHWISE, SCORES), {"by": "test"})
-
 
 def test_shapes_are_those_after_each_stage() -> None:
     assert NETWORK.shapes == ((4, 5, 3), (2, 2, 3), (1, 1, 4))
@@ -328,6 +346,10 @@ def test_a_last_convolution_may_leave_the_one_position() -> None:
         (
             {"stages": (Stage("conv", layer(3, 18, None), Window(3)),)},
             "the last stage must leave one position, got 2x3x3",
+        ),
+        (
+            {"height": 3, "stages": (Stage("conv", layer(3, 18, None), Window(3)),)},
+            "the last stage must leave one position, got 1x3x3",
         ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
@@ -457,7 +479,7 @@ def test_a_flipped_bit_is_harmless_or_refused(path: Path) -> None:
     NETWORK.save(path)
     whole = path.read_bytes()
     refusals = 0
-    for at in range(0, len(whole), 3):
+    for at in range(0, len(whole), 7):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
         loaded = loads_or_refuses(Network, path)
         refusals += loaded is None

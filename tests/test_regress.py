@@ -70,7 +70,7 @@ def test_a_suite_has_all_that_it_includes() -> None:
 
 def test_smoke_is_on_both_simulators_and_from_random_power_on() -> None:
     engines = {(job.unit, job.settings["simulator"]) for job in SMOKE if job.kind == "play"}
-    units = ("mac", "mvau")
+    units = ("mac", "mvau", "vvau")
     assert engines == {(unit, engine) for unit in units for engine in suites.ENGINES}
 
 
@@ -137,6 +137,7 @@ def test_the_closure_of_a_module_is_what_it_instantiates() -> None:
     assert made_of["skid_buffer"] == ["skid_buffer"]
     assert made_of["mac"] == ["dot", "mac", "pe", "skid_buffer"]
     assert made_of["mvau"] == ["dot", "mvau", "pe", "replay_buffer", "skid_buffer"]
+    assert made_of["vvau"] == ["dot", "pe", "skid_buffer", "vvau"]
 
 
 def test_a_comment_is_no_instance_and_a_macro_is_anything(tmp_path: Path) -> None:
@@ -447,7 +448,7 @@ def test_an_edit_is_named_as_the_reason(
     with Store.open(tmp_path / "results") as store:
         planned = run.plan(question(jobs), store)
     again = {each.job.unit for each in planned if not each.known}
-    assert again == {"skid_buffer", "mac", "mvau"}
+    assert again == {"skid_buffer", "mac", "mvau", "vvau"}
     assert {each.reason for each in planned if not each.known} == {"rtl/skid_buffer.v"}
     assert planned[0].job.unit == "skid_buffer"  # what was edited itself is asked first
 

@@ -56,6 +56,11 @@ BUGS = {
         "dot.v", "SIGNED_INPUT == 1)\n                x = x >>>",
         "SIGNED_INPUT == 1 || (INPUT_BITS == 1 && SIMD >= 24))\n                x = x >>>",
     ),
+    "bipolar weights": Bug("dot.v", "if (BIPOLAR_WEIGHT == 1)", "if (BIPOLAR_WEIGHT > 1)"),
+    "bipolar inputs": Bug("dot.v", "x = ~(x << 1);", "x = ~(x << (1 - WEIGHT_BITS / 4));"),
+    "bipolar weights and inputs": Bug(
+        "dot.v", "if (BIPOLAR_INPUT == 1)", "if (BIPOLAR_INPUT == 1 && BIPOLAR_WEIGHT == 0)"
+    ),
     "narrowest": Bug("dot.v", "x = x >> (EXACT_BITS-INPUT_BITS)",
                      "x = x >> (EXACT_BITS-INPUT_BITS-(INPUT_BITS == 1))"),
     "one by one": Bug("replay_buffer.v", "assign m_axis_tlast = beat_q ==",

@@ -220,6 +220,23 @@ def test_zero_weights_are_no_nodes_and_change_nothing(name: str, weights: str) -
 
 
 @pytest.mark.sim
+@pytest.mark.parametrize("seed", range(16))
+def test_units_of_any_kind_equal_golden_model(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    spec = spec_of(
+        *map(int, (rng.integers(1, 25), rng.integers(1, 7), *rng.integers(1, 9, 2))),
+        p=int(rng.integers(2, 20)),
+        signed_input=bool(rng.integers(2)),
+        overflow=(WRAP, SATURATE)[rng.integers(2)],
+        observe=bool(rng.integers(4)),
+    )
+    levels = np.flatnonzero(rng.integers(2, size=(spec.mw - 1).bit_length() + 1))
+    case = against(sparse(spec, rng.random(), seed), spec, registers=levels.tolist(), seed=seed)
+    for played in (batch.play(case), batch.play(replace(case, stalls=STALLS))):
+        assert played.passed, played.report
+
+
+@pytest.mark.sim
 @pytest.mark.parametrize("overflow", [WRAP, SATURATE], ids=lambda o: o.word)
 def test_registers_anywhere_change_nothing_but_the_latency(overflow: Any) -> None:
     spec = replace(SPECS["odd tree"], overflow=overflow)

@@ -18,7 +18,7 @@ from sim.cache import SimulationError
 from sim.paths import RTL
 from sim.runtime import LEVELS
 from tb.case import Case, Stimulus, require_unit
-from tb.packing import lanes_of_inputs
+from tb.packing import lanes_of_inputs, lanes_of_weights
 from tb.stalls import StallPattern
 
 _INPUT, _WEIGHT, _OUTPUT = "s_axis_input", "s_axis_weight", "m_axis_output"
@@ -78,6 +78,8 @@ class Model:
     ) -> Trace:
         """Play a case; or weights (MH, MW) and inputs (V, MW), with stalls, seed and reset_after.
 
+        A ``vvau`` takes inputs (V, MH*MW), row by row.
+
         Errors: InputError for what the unit can not play; SimulationError if the unit breaks a rule
         of its streams or comes to no end. May be called from several threads at once.
         """
@@ -108,7 +110,7 @@ def _run(unit: Engine, case: Case) -> Trace:
     spec, vectors = case.spec, case.vector_count
     stalls = played_stalls(case, stalled_cycles(case.timeout_cycles))
     inputs = lanes_of_inputs(spec, spec.inputs.encode(case.vectors), case.depthwise)
-    tiles = case.weights.reshape(spec.nf, spec.pe, spec.sf, spec.simd).transpose(0, 2, 1, 3)
+    tiles = lanes_of_weights(spec, spec.weights.encode(case.weights))
     ends = np.arange(1, len(inputs) + 1) % spec.sf == 0
     sources = {
         _INPUT: Source(
@@ -116,8 +118,7 @@ def _run(unit: Engine, case: Case) -> Trace:
             copies=case.resends, stalls=stalls.get("input"),
         ),
         _WEIGHT: Source(
-            spec.weights.encode(tiles).reshape(spec.total_fold, -1), spec.weight_bits,
-            copies=vectors, stalls=stalls.get("weight"),
+            tiles, spec.weight_bits, copies=vectors, stalls=stalls.get("weight"),
         ),
     }  # fmt: skip
     sources = {stream: sources[stream] for stream in unit.sources if stream in sources}

@@ -20,6 +20,7 @@ from sim.regress.job import Job, Json
 from sim.tools import SIMULATORS
 from tb.case import DENSE, UNITS
 from tb.stalls import STREAMS
+from tb.unit_shapes import PARTS, SHAPES, named
 
 FILE = Path(__file__).with_name("suites.toml")
 ENGINES = ("batch", *SIMULATORS)
@@ -155,16 +156,17 @@ def _jobs(book: _Book, name: str, seed: int, above: tuple[str, ...]) -> Iterator
 
 
 def _lint(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
-    shapes = {name: book.specs[name].to_json() for name in _chosen(book, config, "specs")}
+    specs = {name: book.specs[name] for name in _chosen(book, config, "specs")}
     for unit, simulator in product(_units(book, config, all_units()), _engines(book, config)):
+        shapes: dict[str, Json] = {name: dict(shape) for name, shape in lint_shapes(unit, specs)}
         yield Job(
             f"lint {unit}, {simulator}", "lint", unit,
-            {"simulator": simulator, "specs": shapes}, config["why"],
+            {"simulator": simulator, "shapes": shapes}, config["why"],
         )  # fmt: skip
 
 
 def _legality(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
-    for unit, simulator in product(_units(book, config, all_units()), _engines(book, config)):
+    for unit, simulator in product(_units(book, config, whole_units()), _engines(book, config)):
         yield Job(
             f"legality of {unit}, {simulator}", "legality", unit, {"simulator": simulator},
             config["why"],
@@ -197,16 +199,14 @@ def _play(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
         )  # fmt: skip
 
 
-def _buffers(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
-    buffers = [unit for unit in all_units() if unit not in UNIT_PARAMETERS]
-    for unit, spec, simulator, own in product(
-        _units(book, config, buffers), _chosen(book, config, "specs"), _engines(book, config),
-        config.get("seeds", [1]),
-    ):  # fmt: skip
+def _streams(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]:
+    for unit, simulator, own in product(
+        _units(book, config, list(SHAPES)), _engines(book, config), config.get("seeds", [1])
+    ):
+        shapes: list[Json] = [dict(shape) for shape in SHAPES[unit]]
         yield Job(
-            f"{unit}, {spec}, {simulator}, seed {own}", "buffers", unit,
-            {"spec": book.specs[spec].to_json(), "simulator": simulator, "seed": seed + own},
-            config["why"],
+            f"{unit}, {simulator}, seed {own}", "streams", unit,
+            {"shapes": shapes, "simulator": simulator, "seed": seed + own}, config["why"],
         )  # fmt: skip
 
 
@@ -238,10 +238,30 @@ _EXPAND = {
     "lint": (_lint, _COMMON),
     "legality": (_legality, {"units", "simulators"}),
     "play": (_play, _COMMON | {"streams", "edges_only", "seeds"}),
-    "buffers": (_buffers, _COMMON | {"seeds"}),
+    "streams": (_streams, {"units", "simulators", "seeds"}),
     "layer": (_layer, {"units", "simulators", "acc_bits"}),
     "mutant": (_mutant, {"units", "hunters"}),
 }
+
+
+def lint_shapes(
+    unit: str, specs: Mapping[str, MvauSpec]
+) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """Yield the parameters at which a unit is linted, by name: of specs, or of its own.
+
+    Errors: InputError for a unit that has neither.
+    """
+    if unit in UNIT_PARAMETERS:
+        yield from ((name, spec.verilog_parameters(unit)) for name, spec in specs.items())
+    elif unit in SHAPES or unit in PARTS:
+        yield from named(unit).items()
+    else:
+        raise InputError(f"{unit}.v must have shapes in tb/unit_shapes.py, got none")
+
+
+def whole_units(rtl: Path = RTL) -> list[str]:
+    """Return the names of all units but those that are parts of others and have no rules."""
+    return [unit for unit in all_units(rtl) if unit not in PARTS]
 
 
 def all_units(rtl: Path = RTL) -> list[str]:

@@ -10,13 +10,14 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from golden import units
 from golden.integer import InputError
 from golden.spec import RULES, UNIT_PARAMETERS, MvauSpec
 from sim import rtl as sources
-from sim.lint import unit_parameters
 from sim.process import run_briefly
 from sim.regress.job import Job, Result, failed, passed
 from sim.tools import Simulator, simulator
+from tb.unit_shapes import SHAPES
 
 MOST_SENTENCES = 3
 
@@ -30,13 +31,14 @@ _PROBES = {
         ("signed_input", "overflow", "observe", "bipolar_weight", "bipolar_input"), (-1, 0, 1, 2)
     ),
 }
-_OF_A_BUFFER = (-1, 0, 1, 2, 5, 64)
+# Around every limit of a unit that moves beats.
+_VALUES = (-1, 0, 1, 2, 3, 5, 8, 9, 16, 17, 63, 64, 65)
+_LARGE = {"MW": (65536, 65537), "MH": (65536, 65537)}
 _BASE: dict[str, Any] = {
     "mw": 6, "mh": 6, "pe": 1, "simd": 1, "weight_bits": 4, "input_bits": 4, "acc_bits": 12,
     "signed_input": 0, "overflow": 0, "observe": 1, "bipolar_weight": 0, "bipolar_input": 0,
 }  # fmt: skip
 _FOLDS = {"mw": (4, 6, 7), "simd": (1, 2, 3, 4, 6, 7, 12), "mh": (4, 6, 7), "pe": (2, 3, 4, 6, 7)}
-_BUFFER = {"DATA_BITS": 4, "BEATS": 3, "COPIES": 2}
 
 
 class Probe(NamedTuple):
@@ -49,7 +51,7 @@ class Probe(NamedTuple):
 def run(job: Job, rtl: Path, explain: bool) -> Result:
     tool = simulator(job.settings["simulator"])
     files = [str(path) for path in sources.closure(job.unit, rtl)]
-    probes = _of_a_spec(job.unit) if job.unit in UNIT_PARAMETERS else _of_a_buffer(job.unit)
+    probes = _of_a_spec(job.unit) if job.unit in UNIT_PARAMETERS else _of_shapes(job.unit)
 
     def wrong(probe: Probe) -> str:
         ran = _elaborated(tool, job.unit, probe.parameters, files)
@@ -109,15 +111,29 @@ def _broken(spec: dict[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-def _of_a_buffer(unit: str) -> list[Probe]:
-    """Return sets of parameters of a stream unit: all that is positive is legal."""
-    spec = MvauSpec(**_BASE)
-    base = {name: _BUFFER[name] for name in unit_parameters(unit, spec)}
-    return [
-        Probe(base | {name: value}, () if value >= 1 else (f"{name}_MUST_BE_POSITIVE",))
-        for name in base
-        for value in _OF_A_BUFFER
-    ]
+def _of_shapes(unit: str) -> list[Probe]:
+    """Return sets of parameters around the smallest and the next of a unit's shapes."""
+    probes = {}
+    for shape in SHAPES[unit][:2]:
+        for name in units.PARAMETERS[unit]:
+            for value in (*_VALUES, *_LARGE.get(name, ())):
+                changed = {**shape, name: value}
+                probes[tuple(changed.items())] = Probe(changed, _stopped_by(unit, changed))
+    return list(probes.values())
+
+
+def _stopped_by(unit: str, parameters: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the static asserts of which one must stop a set of parameters.
+
+    It is the rule that Python names first. But tools show first what is not even a number or a
+    width, and that is in another rule about the same parameter.
+    """
+    broken = units.broken_rule(unit, parameters)
+    if broken is None:
+        return ()
+    about = {name for name in broken.about if parameters[name] < 1}
+    others = (rule for rule in units.UNITS[unit] if about & set(rule.about))
+    return tuple(dict.fromkeys(rule.static_assert for rule in (broken, *others)))
 
 
 def _elaborated(

