@@ -78,7 +78,10 @@ class Search:
         engine.rule(here, self._start(state))
         engine.rule(there, [here])
         engine.rule(found(), [here, values[self._goal]])
-        answer = engine.query(found())
+        try:
+            answer = engine.query(found())
+        except z3.Z3Exception as reason:  # at times what z3 does when the time is up
+            raise NotProved(f"Spacer found no answer: {reason}") from None
         if answer == z3.unknown:
             raise NotProved(f"Spacer found no answer: {engine.reason_unknown()}")
         return bool(answer == z3.unsat)
