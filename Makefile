@@ -6,6 +6,7 @@ INPUTS   ?=           ## sim, sweep, network: labelled inputs (.npz) for LAYER o
 PE       ?=           ## sim, sweep: output rows at once in the mvau; must divide MH
 SIMD     ?=           ## sim, sweep: input columns at once in the mvau; must divide MW
 OVERFLOW ?= wrap      ## sim, sweep, network: wrap or saturate; sweep: or wrap,saturate
+DUT      ?=           ## sim, repro: a description (.toml) of RTL to play in place of ours
 STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7; network: of input and output
 NETWORK  ?=           ## network: cnn, mlp or a network file (.npz); without it cnn
 IMAGES   ?=           ## network: the first so many of the images
@@ -41,7 +42,7 @@ help: ## list targets, and the variables that may be set
 
 sim: .venv/light ## the main job: play the trained layers through the RTL at P=ACC, and judge
 	@$(BIN)/a2q sim --acc $(call quoted,ACC) --sim $(call quoted,SIM) --seed $(call quoted,SEED) \
-	  --overflow $(call quoted,OVERFLOW) --stall $(call quoted,STALL) \
+	  $(call given,overflow,OVERFLOW) --stall $(call quoted,STALL) $(call option,dut,DUT) \
 	  $(call option,layer,LAYER) $(call option,inputs,INPUTS) \
 	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
 
@@ -75,7 +76,7 @@ peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of 
 	@$(BIN)/pytest -n auto -m peer $(ARGS)
 
 repro: .venv/light ## play a failed case again, from its file alone: CASE=build/failures/.../case.json
-	@$(BIN)/a2q repro --sim $(call quoted,SIM) $(call option,rtl,RTL) $(waves) -- $(call quoted,CASE)
+	@$(BIN)/a2q repro --sim $(call quoted,SIM) $(call option,rtl,RTL) $(call option,dut,DUT) $(waves) -- $(call quoted,CASE)
 
 train: .venv/train ## train the shipped layers again (minutes; goes on where it was interrupted)
 	@$(BIN)/a2q train $(ARGS)

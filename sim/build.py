@@ -14,7 +14,7 @@ from pathlib import Path
 from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
 from sim.process import run_logged
-from sim.rtl import closure
+from sim.rtl import Rtl, Sources, sources
 from sim.runtime import machine, runtime
 from sim.tools import Simulator
 
@@ -36,7 +36,7 @@ FLAGS: dict[str, list[str]] = {
     "icarus": [],
 }
 LIMIT_S = 900
-_COMPLAINT = re.compile(r"^%Error|\.s?vh?:\d+: |\berror\b", re.IGNORECASE)
+_COMPLAINT = re.compile(r"^%Error|\.s?vh?:\d+: (?!warning)|\berror\b", re.IGNORECASE)
 _FAR_FUTURE = 4102444800  # 2100-01-01: newer than any makefile
 
 # cocotb's runner asks for every signal, which keeps the simulator from optimising any.
@@ -61,24 +61,24 @@ def build(
     parameters: Mapping[str, int],
     simulator: Simulator,
     waves: bool = False,
-    rtl: Path = RTL,
+    rtl: Rtl = RTL,
 ) -> Build:
-    """Return a build of module ``top`` from the Verilog files in ``rtl``, made if there is none.
+    """Return a build of the unit ``top`` from what ``rtl`` is, made if there is none.
 
     Errors: SimulationError if the sources do not build.
     """
-    sources = closure(top, rtl)
-    texts = contents(sources)
+    made_of = sources(top, parameters, rtl)
+    texts = made_of.texts()
     traced = "" if not waves else "waves.fst" if simulator.writes_fst() else "waves.vcd"
-    flags = list(FLAGS[simulator.name])
+    flags = [*FLAGS[simulator.name], *made_of.flags.get(simulator.name, ())]
     if traced == "waves.fst" and simulator.name == "verilator":
         flags.append("--trace-fst")
 
     def make(folder: Path) -> None:
-        files = list(sources)
+        files = list(made_of.files)
         if simulator.name == "verilator":
             ports = folder / "ports.vlt"
-            ports.write_text(_PUBLIC.format(top=top), encoding="utf-8")
+            ports.write_text(_PUBLIC.format(top=made_of.top), encoding="utf-8")
             files.append(ports)
             _take_objects(runtime(simulator, traced), folder)
         job = {
@@ -86,7 +86,7 @@ def build(
             "simulator": simulator.name,
             "arguments": {
                 "sources": [str(file) for file in files],
-                "hdl_toplevel": top,
+                "hdl_toplevel": made_of.top,
                 "parameters": {name: constant(value) for name, value in parameters.items()},
                 "build_args": flags,
                 "build_dir": str(folder),
@@ -97,14 +97,14 @@ def build(
         log = folder / "build.log"
         if work(job, simulator, folder, log, LIMIT_S) != 0:
             raise does_not_build(top, log)
-        require_same(sources, texts)
+        require_same(made_of, texts)
 
     content = {
         "simulator": simulator.version, "cocotb": version("cocotb"), "python": sys.version,
-        "machine": machine(), "top": top, "parameters": dict(parameters), "flags": flags,
+        "machine": machine(), "top": made_of.top, "parameters": dict(parameters), "flags": flags,
         "waves": traced, "ports": _PUBLIC, "sources": texts,
     }  # fmt: skip
-    return Build(simulator, top, kept(f"{simulator.name}-{top}", content, make), traced)
+    return Build(simulator, made_of.top, kept(f"{simulator.name}-{top}", content, make), traced)
 
 
 def constant(value: int) -> int | str:
@@ -129,9 +129,9 @@ def does_not_build(top: str, log: Path) -> SimulationError:
     return SimulationError(f"{top} does not build{said}; the log is {shown(log)}")
 
 
-def require_same(sources: Sequence[Path], texts: Mapping[str, str]) -> None:
+def require_same(made_of: Sources, texts: Mapping[str, str]) -> None:
     """SimulationError if a build read other texts than it is kept for: somebody edits them."""
-    if contents(sources) != texts:
+    if made_of.texts() != texts:
         raise SimulationError("the sources were edited while they were built: try again")
 
 

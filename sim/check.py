@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -18,10 +17,11 @@ from golden import bounds
 from golden.integer import IntArray, bits_for
 from golden.layer import LabelledInputs, QuantLayer
 from golden.mvau import matvec
+from sim.dut.hostile import Hostile
 from sim.paths import RTL, shown
 from sim.plan import NamedLayer, Question, cases
 from sim.process import ending_children
-from sim.rtl import rtl_hash
+from sim.rtl import Rtl, rtl_hash
 from sim.run import Played, keep, play
 from sim.tools import Simulator
 from tb import stimulus
@@ -71,9 +71,7 @@ class LayerVerdict:
         failures = []
         for played in self.played:
             if played.report:
-                first, *more = played.report.split("\n\n")
-                hint = f"\n  more      {len(more)} in {shown(played.folder)}" if more else ""
-                failures.append(f"{first}{hint}\n  replay    {played.replay}")
+                failures.append(_told(played))
                 continue
             for tally in played.tallies:
                 what = f"{played.case.unit}, {self.named.name}, {tally.family}"
@@ -91,6 +89,12 @@ class LayerVerdict:
         return failures
 
 
+def _told(failed: Played) -> str:
+    first, *more = failed.report.split("\n\n")
+    hint = f"\n  more      {len(more)} in {shown(failed.folder)}" if more else ""
+    return f"{first}{hint}\n  replay    {failed.replay}"
+
+
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """The answer to a question about some layers."""
@@ -99,10 +103,14 @@ class Verdict:
     simulator: Simulator
     layers: tuple[LayerVerdict, ...]
     rtl_hash: str
+    hostile: Hostile | None = None  # of foreign RTL
 
     @property
     def failures(self) -> list[str]:
-        return [failure for layer in self.layers for failure in layer.failures]
+        hostile = [] if self.hostile is None else [_told(each) for each in self.hostile.failed]
+        if self.hostile is not None and self.hostile.results == 0:
+            hostile.append("hostile cases: nothing was compared")
+        return [*hostile, *(failure for layer in self.layers for failure in layer.failures)]
 
     @property
     def passed(self) -> bool:
@@ -115,7 +123,7 @@ def check(
     data: LabelledInputs | None,
     simulator: Simulator,
     progress: Progress = lambda line: None,
-    rtl: Path = RTL,
+    rtl: Rtl = RTL,
 ) -> Verdict:
     """Play every layer through every unit and return the verdict.
 
@@ -143,7 +151,7 @@ def check(
     return Verdict(question, simulator, tuple(verdicts), rtl_hash(rtl))
 
 
-def _play(case: Case, simulator: Simulator, waves: bool, rtl: Path) -> Played:
+def _play(case: Case, simulator: Simulator, waves: bool, rtl: Rtl) -> Played:
     played = play(case, simulator, waves=waves, rtl=rtl)
     return played if played.passed else keep(played, simulator, rtl)
 
@@ -152,30 +160,33 @@ def _layer_verdict(
     named: NamedLayer, acc_bits: int, played: tuple[Played, ...], data: LabelledInputs | None
 ) -> LayerVerdict:
     layer = named.layer
-    mvau = next(one for one in played if one.case.unit == "mvau")
+    *_, widest = played  # of all rows, if any is
     accuracy = exact_accuracy = None
-    if data is not None:
-        data = data.first(mvau.case.families.count(stimulus.REAL))
+    if data is not None and widest.case.unit == "mvau":
+        data = data.first(widest.case.families.count(stimulus.REAL))
         exact_accuracy = data.accuracy(layer.scores(layer.accumulate(data.values)))
-        if mvau.passed and mvau.outcome is not None:
-            accuracy = data.accuracy(layer.scores(mvau.outcome.out[: len(data.values)]))
+        if widest.passed and widest.outcome is not None:
+            accuracy = data.accuracy(layer.scores(widest.outcome.out[: len(data.values)]))
     verdict = LayerVerdict(named, acc_bits, played, None, accuracy, exact_accuracy)
-    if verdict.is_safe or mvau.outcome is None:
+    if verdict.is_safe or widest.outcome is None:
         return verdict
-    return replace(verdict, witness=_witness(mvau, layer))
+    return replace(verdict, witness=_witness(widest, layer))
 
 
-def _witness(mvau: Played, layer: QuantLayer) -> Witness | None:
+def _witness(played: Played, layer: QuantLayer) -> Witness | None:
     """Return the worst case that goes farthest out of range, as the RTL answered it."""
-    assert mvau.outcome is not None
-    worst = np.flatnonzero([family == stimulus.WORST for family in mvau.case.families])
-    vectors = mvau.case.vectors[worst]
-    exact = matvec(layer.weights, vectors)
-    overflowed = mvau.outcome.overflow[worst]
+    assert played.outcome is not None
+    case, outcome = played.case, played.outcome
+    worst = np.flatnonzero([family == stimulus.WORST for family in case.families])
+    vectors = case.vectors[worst]
+    exact = matvec(case.weights, vectors)
+    # A unit without overflow bits shows by its results alone which of them overflowed.
+    overflowed = outcome.overflow[worst] | (outcome.out[worst] != exact)
     if not overflowed.any():
         return None
     vector, row = np.unravel_index(np.where(overflowed, np.abs(exact), -1).argmax(), exact.shape)
     total = int(exact[vector, row])
-    held = int(mvau.outcome.out[worst[vector], row])
+    held = int(outcome.out[worst[vector], row])
     bits = bits_for(min(total, 0), max(total, 0))
-    return Witness(int(row), vectors[vector], total, bits, held)
+    of_layer = np.flatnonzero((layer.weights == case.weights[row]).all(axis=1))[0]
+    return Witness(int(of_layer), vectors[vector], total, bits, held)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,10 +26,13 @@ try:
     from sim.bench import command as bench
     from sim.cache import SimulationError
     from sim.check import check
+    from sim.dut import Dut, hostile
+    from sim.dut import command as dut_command
     from sim.generate import command as generate
     from sim.network import command as network
     from sim.paths import RTL, shown
     from sim.regress import command as regress
+    from sim.rtl import Rtl
     from sim.run import play, play_streams
     from sim.sweep import command as sweep
     from sim.tools import SIMULATORS, simulator
@@ -98,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     sim.add_argument("--inputs", metavar="FILE", help="labelled inputs (.npz) for that layer")
     sim.add_argument("--pe", metavar="N", help="mvau: output rows at once")
     sim.add_argument("--simd", metavar="N", help="mvau: input columns at once")
-    sim.add_argument("--overflow", default="wrap", metavar="POLICY", help="wrap or saturate")
+    sim.add_argument("--overflow", metavar="POLICY", help="wrap, or saturate; that of the DUT")
+    sim.add_argument("--dut", metavar="FILE", help="a description (.toml) of RTL in place of ours")
     sim.add_argument("--stall", default="", metavar="STREAM=PATTERN[,...]", help=STALL_HELP)
     sim.add_argument("--seed", default="1", metavar="N", help="of everything random")
     sim.add_argument("--json", metavar="FILE", help="write the verdict there as well")
@@ -107,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     repro = commands.add_parser("repro", help="play a case file again")
     repro.set_defaults(run=_repro)
     repro.add_argument("case", metavar="CASE", help="a case.json, or its folder")
-    repro.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
+    instead = repro.add_mutually_exclusive_group()
+    instead.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
+    instead.add_argument("--dut", metavar="FILE", help="a description of RTL in place of ours")
     _simulation_options(repro)
 
     network_ = commands.add_parser("network", help="play a whole network, as one Verilog top")
@@ -133,6 +140,9 @@ def _parser() -> argparse.ArgumentParser:
     lint_ = commands.add_parser("lint", help="hold the RTL to both lint gates")
     lint_.set_defaults(run=_lint)
 
+    dut = commands.add_parser("dut", help="describe RTL that is not ours, to be played by sim")
+    dut_command.add_options(dut)
+
     for name, what in TORCH_COMMANDS.items():
         commands.add_parser(name, help=what)
     return parser
@@ -145,11 +155,13 @@ def _simulation_options(parser: argparse.ArgumentParser) -> None:
 
 def _sim(options: argparse.Namespace) -> int:
     acc_bits = whole("ACC", options.acc, 2, 64)
+    dut = Dut.load(Path(options.dut)) if options.dut else None
+    policy = "wrap" if dut is None else dut.policies[0].word
     question = plan.Question(
         acc_bits=acc_bits,
         pe=options.pe and whole("PE", options.pe, 1, 65536),
         simd=options.simd and whole("SIMD", options.simd, 1, 65536),
-        overflow=overflow(options.overflow),
+        overflow=overflow(policy if options.overflow is None else options.overflow),
         stalls=_stalls(options.stall),
         seed=whole("SEED", options.seed, 0, 2**31 - 1),
         waves=options.waves,
@@ -164,8 +176,13 @@ def _sim(options: argparse.Namespace) -> int:
         raise InputError(f"INPUTS must come with a LAYER that they are for, got {options.inputs}")
     else:
         layers, data = plan.shipped_layers(acc_bits), plan.shipped_images()
+    if dut is not None:
+        question = dut_command.question(question, dut, layers)
+        dut_command.require(question, dut, layers, data)
     with steps() as progress:
-        verdict = check(question, layers, data, simulator(options.sim), progress)
+        met = hostile.play(dut, question.seed, progress) if dut else None
+        verdict = check(question, layers, data, simulator(options.sim), progress, dut or RTL)
+        verdict = replace(verdict, hostile=met)
     console = Console(width=None if sys.stdout.isatty() else 80, markup=False)
     if options.layer is None and layers[0].layer.trained_acc_bits != acc_bits:
         console.print(
@@ -185,12 +202,13 @@ def _repro(options: argparse.Namespace) -> int:
         raise InputError("CASE must name the case.json to play again, got nothing")
     path = Path(options.case)
     path = path / "case.json" if path.is_dir() else path
-    rtl = Path(options.rtl) if options.rtl else RTL
-    if not any(rtl.glob("*.v")):
-        raise InputError(f"RTL must be a folder with Verilog files, got {rtl}")
     if StreamCase.is_saved_in(path):
-        return _repro_streams(StreamCase.load(path), options, rtl)
+        return _repro_streams(StreamCase.load(path), options)
     case = Case.load(path)
+    rtl: Rtl = _folder(options)
+    if options.dut:
+        rtl = Dut.load(Path(options.dut))
+        rtl.require(case.spec)
     with steps() as progress:
         progress(f"playing {case.id}")
         played = play(case, simulator(options.sim), waves=options.waves, rtl=rtl)
@@ -210,7 +228,15 @@ def _repro(options: argparse.Namespace) -> int:
     return 0 if played.passed else FAILED
 
 
-def _repro_streams(case: StreamCase, options: argparse.Namespace, rtl: Path) -> int:
+def _folder(options: argparse.Namespace) -> Path:
+    rtl = Path(options.rtl) if options.rtl else RTL
+    if not any(rtl.glob("*.v")):
+        raise InputError(f"RTL must be a folder with Verilog files, got {rtl}")
+    return rtl
+
+
+def _repro_streams(case: StreamCase, options: argparse.Namespace) -> int:
+    rtl = _folder(options)
     with steps() as progress:
         progress(f"playing {case.id}")
         folder, faults = play_streams([case], simulator(options.sim), options.waves, rtl)

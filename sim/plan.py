@@ -13,7 +13,7 @@ from golden.layer import LabelledInputs, QuantLayer
 from golden.spec import MvauSpec
 from sim.paths import LAYERS
 from tb import stimulus
-from tb.case import Case, Stimulus
+from tb.case import DENSE, Case, Stimulus
 
 # A layer of any size is played in about half a minute: what is beyond these beats is left to exact
 # arithmetic, which is about all rows and all inputs anyway. The verdict says how much was played.
@@ -43,6 +43,9 @@ class Question:
     stalls: dict[str, str] = field(default_factory=dict)
     seed: int = 1
     waves: bool = False
+    units: tuple[str, ...] = DENSE
+    observe: bool = True  # the units have overflow bits
+    pace: int = 1  # cycles that they may take for a beat
 
 
 def shipped_layers(acc_bits: int, folder: Path = LAYERS) -> list[NamedLayer]:
@@ -69,7 +72,7 @@ def shipped_images(folder: Path = LAYERS) -> LabelledInputs:
 
 
 def cases(question: Question, named: NamedLayer, data: LabelledInputs | None) -> list[Case]:
-    """Return one case for each dense unit.
+    """Return one case for each unit that is asked about.
 
     Errors: InputError if the layer can not be folded as asked, or starts its accumulators elsewhere
     than the units do, or the data is not for it.
@@ -94,7 +97,8 @@ def cases(question: Question, named: NamedLayer, data: LabelledInputs | None) ->
         given = stimulus.uniform(layer.weights, layer.inputs, UNIFORM_VECTORS, rng)
     else:
         given = Stimulus(stimulus.REAL, data.values)
-    return [_mac_case(question, named, given), _mvau_case(question, named, given)]
+    makers = {"mac": _mac_case, "mvau": _mvau_case}
+    return [makers[unit](question, named, given) for unit in question.units]
 
 
 def _mac_case(question: Question, named: NamedLayer, given: Stimulus) -> Case:
@@ -107,7 +111,7 @@ def _mac_case(question: Question, named: NamedLayer, given: Stimulus) -> Case:
 
     rows = max((n for n in range(1, layer.mh + 1) if beats(n) <= MAC_BEATS), default=1)
     weights = layer.weights[_hardest_rows(layer, rows)]
-    spec = layer.spec(question.acc_bits, overflow=question.overflow)
+    spec = layer.spec(question.acc_bits, **_policy(question))
     return _case(question, named, "mac", replace(spec, mh=rows), weights, weights, given)
 
 
@@ -116,11 +120,15 @@ def _mvau_case(question: Question, named: NamedLayer, given: Stimulus) -> Case:
     layer = named.layer
     pe = _widest_divisor(layer.mh, 5) if question.pe is None else question.pe
     simd = _widest_divisor(layer.mw, 8) if question.simd is None else question.simd
-    spec = layer.spec(question.acc_bits, overflow=question.overflow, pe=pe, simd=simd)
+    spec = layer.spec(question.acc_bits, pe=pe, simd=simd, **_policy(question))
     vectors = MVAU_BEATS // spec.total_fold
     given = Stimulus(given.family, given.vectors[: max(1, vectors // 2)])
     hardest = layer.weights[_hardest_rows(layer, max(1, vectors // 8))]
     return _case(question, named, "mvau", spec, layer.weights, hardest, given)
+
+
+def _policy(question: Question) -> dict[str, int]:
+    return {"overflow": question.overflow, "observe": question.observe}
 
 
 def _case(
@@ -130,7 +138,7 @@ def _case(
     adverse = (make(hardest, spec.inputs) for make in (stimulus.worst_case, stimulus.mixed_signs))
     return Case(
         unit, spec, named.slug, weights, (given, *adverse),
-        stalls=question.stalls, seed=question.seed,
+        stalls=question.stalls, seed=question.seed, pace=question.pace,
     )  # fmt: skip
 
 

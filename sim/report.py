@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.check import LayerVerdict, Verdict
+from sim.dut.hostile import Hostile
 from sim.paths import BUILD, shown
 from tb import stimulus
 
@@ -23,6 +24,8 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         # Never folded: it ends in a command to copy.
         console.print(Text(failure, style="red"), soft_wrap=True)
     results = sum(t.results for layer in verdict.layers for p in layer.played for t in p.tallies)
+    if verdict.hostile is not None:
+        console.print(_hostile(verdict.hostile), highlight=False)
     if not verdict.failures:
         console.print(f"RTL = golden model, bit for bit, in all {results:,} results.")
     for layer in verdict.layers:
@@ -48,6 +51,12 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "simulator": verdict.simulator.version,
         "rtl_sha256": verdict.rtl_hash,
         "failures": verdict.failures,
+        "hostile": verdict.hostile
+        and {
+            "specs": [spec.id for spec in verdict.hostile.specs],
+            "cases": verdict.hostile.cases,
+            "failing": verdict.hostile.failing,
+        },
         "layers": [_layer_json(layer) for layer in verdict.layers],
     }
 
@@ -94,21 +103,32 @@ def _sentences(layer: LayerVerdict) -> str:
         if (rows := played.case.families.count(stimulus.WORST) // 2) < layer.named.layer.mh
     ]
     share = f" The hardest rows stand for all: {', '.join(parts)}." if parts else ""
+    observes = all(played.case.spec.observe for played in layer.played)
     if layer.is_safe:
         promised = layer.named.layer.trained_acc_bits is not None
         word = "the guarantee held" if promised else "safe at this width"
         if layer.overflows_seen:
             word = "THE GUARANTEE BROKE"
-        return (
-            f"{name}: {word}. Its worst input needs {needed} of the {p} bits; "
-            f"{layer.overflows_seen:,} overflows in {watched:,} partial sums.{share}"
-        )
+        seen = f"{layer.overflows_seen:,} overflows in {watched:,} partial sums."
+        if not observes:
+            results = sum(t.results for played in layer.played for t in played.tallies)
+            seen = (
+                f"{layer.overflows_seen:,} of {results:,} results are not the exact sums, which is "
+                f"all that a unit without overflow bits can show."
+            )
+        return f"{name}: {word}. Its worst input needs {needed} of the {p} bits; {seen}{share}"
     transient = sum(t.transient_predicted for played in layer.played for t in played.tallies)
     text = (
         f"{name}: not safe. Its worst input needs {needed} bits, there are {p}; "
         f"{layer.overflows_seen:,} results overflowed, {transient:,} of them only on the way "
         f"(their final sums fit).{share}"
     )
+    if not observes:
+        text = (
+            f"{name}: not safe. Its worst input needs {needed} bits, there are {p}; "
+            f"{layer.overflows_seen:,} results are not the exact sums. There are no overflow bits: "
+            f"{transient:,} overflows on the way, whose final sums fit, can not be seen.{share}"
+        )
     if (witness := layer.witness) is None:
         return text
     return (
@@ -142,9 +162,19 @@ def _heading(verdict: Verdict) -> str:
     stalls = ", ".join(f"{stream} {name}" for stream, name in question.stalls.items())
     return (
         f"P={question.acc_bits}, {question.overflow.word}; {spec.mw} {spec.inputs} inputs, "
-        f"{spec.mh} outputs, {spec.weight_bits}-bit weights; mvau with PE={spec.pe} "
-        f"SIMD={spec.simd}; stalls: {stalls or 'none'}; seed {question.seed}; "
-        f"{verdict.simulator.version}"
+        f"{spec.mh} outputs, {spec.weight_bits}-bit weights; "
+        f"{question.units[-1]} with PE={spec.pe} SIMD={spec.simd}; "
+        f"stalls: {stalls or 'none'}; seed {question.seed}; {verdict.simulator.version}"
+    )
+
+
+def _hostile(hostile: Hostile) -> str:
+    specs = f"{len(hostile.specs)} small specs"
+    if hostile.failing:
+        return f"Hostile cases: {hostile.failing} of {hostile.cases} FAILED, on {specs}."
+    return (
+        f"Hostile cases: all {hostile.cases} passed, on {specs}, with stalls on each stream and "
+        f"resets in the middle; {hostile.results:,} results."
     )
 
 

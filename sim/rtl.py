@@ -1,10 +1,15 @@
-"""Which Verilog files a module is made of, so that an edit elsewhere touches nothing of it."""
+"""What a unit is built from: a folder of ours, of which an edit elsewhere touches nothing, or RTL
+of somebody else that answers for itself.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from golden.integer import InputError
 from sim.paths import RTL, shown
@@ -12,6 +17,57 @@ from sim.paths import RTL, shown
 _READS = re.compile(r"`include\b|\$(?:readmem[bh]|fopen|fread|system)\b")
 # Comments and strings; escaped identifiers, which may look like the start of either.
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|\\\S+", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The top module of a build, the files that tools are given, and all that they read."""
+
+    top: str
+    files: tuple[Path, ...]
+    read: Mapping[str, Path]  # by names that are the same wherever the files lie
+    flags: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of a simulator, if any
+
+    def texts(self) -> dict[str, str]:
+        """Return what is read, by name; bytes that are no text are kept apart all the same."""
+        return {
+            name: path.read_text(encoding="utf-8", errors="surrogateescape")
+            for name, path in self.read.items()
+        }
+
+
+class Foreign(Protocol):
+    """RTL in the place of ours that keeps the streams, and maybe none of our other contracts."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def sources(self, unit: str, parameters: Mapping[str, int]) -> Sources: ...
+
+    def digest(self) -> str: ...
+
+
+Rtl = Path | Foreign  # a folder of files named like their modules, or what answers for itself
+
+
+def sources(unit: str, parameters: Mapping[str, int], rtl: Rtl) -> Sources:
+    """Return what a build of ``unit`` is made of.
+
+    Errors: InputError where there is no such RTL.
+    """
+    if not isinstance(rtl, Path):
+        return rtl.sources(unit, parameters)
+    if not any(rtl.glob("*.v")):
+        raise InputError(f"rtl must be a folder with Verilog files, got {rtl}")
+    files = closure(unit, rtl)
+    return Sources(unit, tuple(files), {file.name: file for file in files})
+
+
+def replay_option(rtl: Rtl) -> str:
+    """Return what ``make repro`` must be told to play on this RTL."""
+    if isinstance(rtl, Path):
+        return "" if rtl == RTL else f" RTL={shown(rtl)}"
+    return f" DUT={shown(rtl.path)}"
 
 
 def closure(top: str, rtl: Path = RTL) -> list[Path]:
@@ -33,8 +89,10 @@ def closure(top: str, rtl: Path = RTL) -> list[Path]:
     return [sources[name] for name in sorted(found)]
 
 
-def rtl_hash(rtl: Path = RTL) -> str:
+def rtl_hash(rtl: Rtl = RTL) -> str:
     """Return a hash of all RTL, which names what a verdict is about."""
+    if not isinstance(rtl, Path):
+        return rtl.digest()
     digest = hashlib.sha256()
     for source in sorted(rtl.glob("*.v")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())

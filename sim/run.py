@@ -21,6 +21,7 @@ from sim.build import Build, build, work
 from sim.cache import SimulationError
 from sim.generate.sources import verilog_of
 from sim.paths import BUILD, RTL, shown
+from sim.rtl import Rtl, replay_option
 from sim.tools import Simulator
 from tb.case import Case
 from tb.scoreboard import Tally
@@ -40,7 +41,7 @@ class Played:
     tallies: tuple[Tally, ...] = ()
     outcome: Outcome | None = None  # None if the simulation did not come to its end
     cycles: int = 0
-    rtl: Path = RTL
+    rtl: Rtl = RTL
 
     @property
     def passed(self) -> bool:
@@ -48,8 +49,8 @@ class Played:
 
     @property
     def replay(self) -> str:
-        elsewhere = "" if self.rtl == RTL else f" RTL={shown(self.rtl)}"
-        return f"make repro CASE={shown(self.folder / 'case.json')}{elsewhere} WAVES=1"
+        case = shown(self.folder / "case.json")
+        return f"make repro CASE={case}{replay_option(self.rtl)} WAVES=1"
 
 
 def play(case: Case, simulator: Simulator, **others: Any) -> Played:
@@ -61,7 +62,7 @@ def play_all(
     cases: Sequence[Case],
     simulator: Simulator,
     waves: bool = False,
-    rtl: Path = RTL,
+    rtl: Rtl = RTL,
     into: str = "runs",
 ) -> list[Played]:
     """Play cases of one unit and spec in one simulation, in a folder of its own below build/runs.
@@ -132,7 +133,7 @@ def _names(fault: str, tests: Iterable[str]) -> bool:
     return any(fault.startswith(f"{test}:") for test in tests)
 
 
-def keep(failed: Played, simulator: Simulator, rtl: Path = RTL) -> Played:
+def keep(failed: Played, simulator: Simulator, rtl: Rtl = RTL) -> Played:
     """Play a failure again with waves, and keep it in build/failures."""
     try:
         again = play(failed.case, simulator, waves=True, rtl=rtl, into="failures")

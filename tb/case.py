@@ -49,6 +49,7 @@ class Case:
     reset_after: int | None = None  # cycles of play after which a reset cuts in; then all is played
     # Of an unrolled unit alone: the levels of its tree that registers follow; None: every second.
     registers: tuple[int, ...] | None = None
+    pace: int = 1  # cycles that the unit may take for a beat
 
     FORMAT = "a2q-case"
     VERSION = 2
@@ -88,6 +89,8 @@ class Case:
         for name in patterns.values():
             StallPattern.parse(name)
         object.__setattr__(self, "stalls", patterns)
+        if not _is_below(self.pace, 1001) or self.pace == 0:
+            raise InputError(f"pace must be 1 to 1000 cycles, got {self.pace!r}")
         if self.reset_after is not None and not _is_below(self.reset_after, self.timeout_cycles):
             raise InputError(
                 f"reset_after must be 0 to {self.timeout_cycles - 1} cycles, "
@@ -152,10 +155,10 @@ class Case:
         that, since a random pattern may be unlucky.
         """
         patterns = [StallPattern.parse(name) for name in self.stalls.values()]
-        beats = self.vector_count * self.spec.total_fold
+        beats = self.vector_count * self.spec.total_fold * self.pace
         for pattern in patterns:
             beats = int(beats * pattern.slowdown) + 1
-        return 2 * beats + 2 * sum(pattern.delay for pattern in patterns) + 64
+        return 2 * beats + 2 * sum(pattern.delay for pattern in patterns) + 64 * self.pace
 
     def rng(self, purpose: str) -> np.random.Generator:
         """Return randomness that depends on the seed and the purpose, and on nothing else."""
@@ -166,7 +169,7 @@ class Case:
         data = {
             "format": self.FORMAT, "version": self.VERSION, "unit": self.unit, "layer": self.layer,
             "spec": self.spec.to_json(), "stalls": self.stalls, "seed": self.seed,
-            "reset_after": self.reset_after, "weights": self.weights.tolist(),
+            "reset_after": self.reset_after, "pace": self.pace, "weights": self.weights.tolist(),
             "stimuli": [{"family": s.family, "vectors": s.vectors.tolist()} for s in self.stimuli],
         }  # fmt: skip
         if self.unit == UNROLLED:
@@ -216,6 +219,7 @@ class Case:
             seed=data["seed"],
             reset_after=data["reset_after"],
             registers=data["registers"] if data["unit"] == UNROLLED else None,
+            pace=data.get("pace", 1),  # older files are of units that take one
         )
 
 

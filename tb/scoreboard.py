@@ -16,7 +16,7 @@ import numpy as np
 
 from golden import mvau
 from golden.archive import whole_file
-from golden.integer import Format, IntArray, narrow
+from golden.integer import BoolArray, Format, IntArray, narrow
 from tb.case import Case
 from tb.packing import rows_of_tiles, unpack, vector_of_beats
 
@@ -147,6 +147,9 @@ class Scoreboard:
         self.out, self.overflow = answer.out, answer.overflow
         self._compared = self.expected_beats
 
+        seen = self._shown(answer.overflow, answer.out, exact)
+        due = self._shown(predicted, golden.out, exact)
+
         wrong = (answer.out != golden.out) | (answer.overflow != predicted)
         self._unlisted = max(0, int(wrong.sum()) - MAX_CARDS)
         for vector, row in np.argwhere(wrong)[:MAX_CARDS]:
@@ -173,10 +176,14 @@ class Scoreboard:
                 results=golden.out[mine].size,
                 partial_sums=golden.out[mine].size * spec.sf * 2 * spec.simd,
                 mismatches=int(wrong[mine].sum()),
-                overflows_seen=int(answer.overflow[mine].sum()),
-                overflows_predicted=int(predicted[mine].sum()),
+                overflows_seen=int(seen[mine].sum()),
+                overflows_predicted=int(due[mine].sum()),
                 transient_predicted=int((golden.overflow & fits)[mine].sum()),
             )
+
+    def _shown(self, flags: BoolArray, out: IntArray, exact: IntArray) -> BoolArray:
+        """Return which results show an overflow: by their bits or, without, by not being exact."""
+        return flags if self.case.spec.observe else out != exact
 
     def compare(self) -> None:
         """Compare all output beats that have come so far."""
@@ -204,7 +211,7 @@ class Scoreboard:
                 continue
             out = np.array(unpack(data, spec.pe, spec.acc))
             overflow = np.array(unpack(user, spec.pe, Format(1, signed=False)), dtype=bool)
-            predicted = trace.overflow[i] & spec.observe
+            predicted, exact = trace.overflow[i] & spec.observe, trace.exact[i]
             rows = slice(fold * spec.pe, (fold + 1) * spec.pe)
             self.out[vector, rows], self.overflow[vector, rows] = out, overflow
 
@@ -227,8 +234,8 @@ class Scoreboard:
                     results=spec.pe,
                     partial_sums=trace.partials[i].size,
                     mismatches=int((wrong_out | wrong_flag).sum()),
-                    overflows_seen=int(overflow.sum()),
-                    overflows_predicted=int(predicted.sum()),
+                    overflows_seen=int(self._shown(overflow, out, exact).sum()),
+                    overflows_predicted=int(self._shown(predicted, trace.out[i], exact).sum()),
                     transient_predicted=int(trace.transient[i].sum()),
                 )
             )

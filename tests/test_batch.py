@@ -554,6 +554,8 @@ def test_every_kind_of_difference_has_a_card() -> None:
     model = batch.load(SPEC)
 
     class Lying:
+        is_ours = True
+
         spec, unit = SPEC, "mvau"
 
         def run(self, case: Case) -> batch.Trace:

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from golden.integer import InputError
 from sim.build import FLAGS, constant, contents, does_not_build, require_same
 from sim.cache import kept
 from sim.paths import RTL
 from sim.process import run_logged
-from sim.rtl import closure
+from sim.rtl import Rtl, sources
 from sim.runtime import (
     FATAL,
     HEADER,
@@ -35,7 +34,7 @@ COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-max-width", "409
 def library(
     unit: str,
     parameters: Mapping[str, int],
-    rtl: Path = RTL,
+    rtl: Rtl = RTL,
     level: int = 1,
     coverage: bool = False,
 ) -> Path:
@@ -45,13 +44,11 @@ def library(
 
     Errors: SimulationError if the sources do not build.
     """
-    if not any(rtl.glob("*.v")):
-        raise InputError(f"rtl must be a folder with Verilog files, got {rtl}")
     verilator = simulator("verilator")
     flags = [*compiler_flags(verilator), f"-O{level}", "-fvisibility=hidden"]
     extra = COVERAGE if coverage else ()
-    sources = closure(unit, rtl)
-    texts = contents(sources)
+    made_of = sources(unit, parameters, rtl)
+    texts = made_of.texts()
 
     def make(folder: Path) -> None:
         model = verilated(unit, parameters, rtl, folder, extra)
@@ -76,11 +73,12 @@ def library(
         compile_cpp([*options, *linked, "-o", "unit.so"], folder, verilator)
         for item in folder.glob("Vunit*"):
             item.unlink()
-        require_same(sources, texts)
+        require_same(made_of, texts)
 
     content = {
         "simulator": verilator.version, "machine": machine(), "unit": unit,
-        "parameters": dict(parameters), "flags": [*FLAGS["verilator"], *extra, *flags],
+        "parameters": dict(parameters),
+        "flags": [*FLAGS["verilator"], *made_of.flags.get("verilator", ()), *extra, *flags],
         "sources": texts, "made by": contents([SHIM, FATAL, Path(__file__)]),
     }  # fmt: skip
     return kept(f"batch-{unit}", content, make) / "unit.so"
@@ -89,7 +87,7 @@ def library(
 def verilated(
     unit: str,
     parameters: Mapping[str, int],
-    rtl: Path,
+    rtl: Rtl,
     folder: Path,
     extra: Iterable[str] = (),
 ) -> list[Path]:
@@ -97,13 +95,13 @@ def verilated(
 
     Errors: SimulationError if the sources do not build.
     """
-    verilator = simulator("verilator")
+    verilator, made_of = simulator("verilator"), sources(unit, parameters, rtl)
     tool = shutil.which("verilator_bin", path=verilator.env()["PATH"]) or "verilator"
     overrides = [f"-G{name}={constant(value)}" for name, value in parameters.items()]
     command = [
-        tool, "--cc", "--prefix", "Vunit", "--top-module", unit, "--Mdir", str(folder),
-        *FLAGS["verilator"], *extra, *overrides,
-        *map(str, closure(unit, rtl)),
+        tool, "--cc", "--prefix", "Vunit", "--top-module", made_of.top, "--Mdir", str(folder),
+        *FLAGS["verilator"], *made_of.flags.get("verilator", ()), *extra, *overrides,
+        *map(str, made_of.files),
     ]  # fmt: skip
     log = folder / "verilate.log"
     if run_logged(command, log, verilator.env(), folder, LIMIT_S) != 0:

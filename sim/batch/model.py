@@ -12,10 +12,11 @@ import numpy.typing as npt
 from golden.integer import BoolArray, InputError
 from golden.mvau import Outcome
 from golden.spec import MvauSpec
-from sim.batch.engine import Answer, Batch, Engine, Sink, Source, engine, stalled_cycles
+from sim.batch.engine import TRIES, Answer, Batch, Engine, Sink, Source, engine, stalled_cycles
 from sim.batch.library import library
 from sim.cache import SimulationError
 from sim.paths import RTL
+from sim.rtl import Rtl
 from sim.runtime import LEVELS
 from tb.case import Case, Stimulus, require_unit
 from tb.packing import lanes_of_inputs, lanes_of_weights
@@ -45,24 +46,24 @@ class Trace(Outcome):
 def load(
     spec: MvauSpec,
     unit: str = "mvau",
-    rtl: Path = RTL,
+    rtl: Rtl | str = RTL,
     level: int = 1,
     coverage: bool = False,
 ) -> Model:
     """Return the unit of this spec; it is built if the same was not built before.
 
     ``level`` is that of g++'s optimiser; 3 takes longer to build and pays where a unit is run for
-    many seconds. ``rtl`` is the folder of the Verilog files. With ``coverage`` a
-    unit is slower, and tells on each trace what of the Verilog that run covered.
+    many seconds. ``rtl`` is the folder of the Verilog files, or RTL of somebody else. With
+    ``coverage`` a unit is slower, and tells on each trace what of the Verilog that run covered.
 
     Errors: InputError for a unit that does not take the spec; SimulationError if it does not build.
     """
     require_unit(unit, spec)
-    rtl = Path(rtl)
+    rtl = Path(rtl) if isinstance(rtl, str) else rtl
     if type(level) is not int or level not in LEVELS:
         raise InputError(f"level must be 1 or 3, got {level!r}")
     built = library(unit, spec.verilog_parameters(unit), rtl, level, coverage)
-    return Model(spec, unit, engine(built))
+    return Model(spec, unit, isinstance(rtl, Path), engine(built))
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Model:
 
     spec: MvauSpec
     unit: str
+    is_ours: bool  # it keeps contracts beyond the streams: a beat a cycle, nothing follows a ready
     _engine: Engine
 
     def run(
@@ -94,7 +96,7 @@ class Model:
                 f"the case must be for a {self.unit} of {self.spec.id}, "
                 f"got a {case.unit} of {case.spec.id}"
             )
-        return _run(self._engine, case)
+        return _run(self._engine, case, TRIES if self.is_ours else 0)
 
 
 def played_stalls(case: Case, cycles: int) -> dict[str, BoolArray]:
@@ -106,7 +108,7 @@ def played_stalls(case: Case, cycles: int) -> dict[str, BoolArray]:
     }
 
 
-def _run(unit: Engine, case: Case) -> Trace:
+def _run(unit: Engine, case: Case, tries: int) -> Trace:
     spec, vectors = case.spec, case.vector_count
     stalls = played_stalls(case, stalled_cycles(case.timeout_cycles))
     inputs = lanes_of_inputs(spec, spec.inputs.encode(case.vectors), case.depthwise)
@@ -128,7 +130,8 @@ def _run(unit: Engine, case: Case) -> Trace:
         of=slowest, needs=spec.sf, stalls=stalls.get("output"),
     )  # fmt: skip
     # What is on offer while the unit is reset, one bit a stream, differs with the seed.
-    batches = [Batch(sources, {_OUTPUT: sink}, case.timeout_cycles, offers=3 * case.seed % 8)]
+    offers = 3 * case.seed % 8
+    batches = [Batch(sources, {_OUTPUT: sink}, case.timeout_cycles, offers, tries=tries)]
     if case.reset_after is not None:
         first = replace(
             batches[0], budget=case.reset_after, cut=True, offers=(3 * case.seed + 1) % 8

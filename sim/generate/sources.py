@@ -11,16 +11,16 @@ from golden.spec import MvauSpec
 from sim.build import contents
 from sim.cache import kept
 from sim.paths import RTL
-from sim.rtl import closure
+from sim.rtl import Rtl, closure
 from tb.case import UNROLLED, Case
 
 
-def verilog_of(case: Case, rtl: Path = RTL) -> Path:
-    """Return the folder to build the case's unit from; it is written if it is not there.
+def verilog_of(case: Case, rtl: Rtl = RTL) -> Rtl:
+    """Return what to build the case's unit from; it is written if it is not there.
 
-    An ``rtl`` that has a file of the unit is taken as it is.
+    A folder that has a file of the unit is taken as it is, and so is RTL of somebody else.
     """
-    if case.unit != UNROLLED or (rtl / f"{UNROLLED}.v").exists():
+    if case.unit != UNROLLED or not isinstance(rtl, Path) or (rtl / f"{UNROLLED}.v").exists():
         return rtl
     files = {
         f"{UNROLLED}.v": _unrolled(case.spec, case.weights.tobytes(), case.registers),

