@@ -180,12 +180,12 @@ def _hostile(hostile: Hostile) -> str:
 
 def _table(verdict: Verdict) -> Table:
     # Narrow enough for a terminal of 80 columns.
+    observes = verdict.question.observe
     table = Table(box=None, padding=(0, 1), collapse_padding=True, pad_edge=False)
     for heading in ("unit", "weights", "stimulus"):
         table.add_column(heading)
-    for heading in ("vectors", "partial\nsums", "mis-\nmatches"):
-        table.add_column(heading, justify="right")
-    for heading in ("overflows\nseen", "overflows\npredicted"):
+    watched, found = ("partial\nsums", "overflows") if observes else ("results", "inexact")
+    for heading in ("vectors", watched, "mis-\nmatches", f"{found}\nseen", f"{found}\npredicted"):
         table.add_column(heading, justify="right")
     for layer in verdict.layers:
         for played in layer.played:
@@ -193,7 +193,8 @@ def _table(verdict: Verdict) -> Table:
                 right = tally.overflows_seen == tally.overflows_predicted
                 table.add_row(
                     played.case.unit, layer.named.name, tally.family,
-                    f"{tally.vectors:,}", f"{tally.partial_sums:,}",
+                    f"{tally.vectors:,}",
+                    f"{tally.partial_sums if observes else tally.results:,}",
                     Text(f"{tally.mismatches:,}", style="red" if tally.mismatches else "green"),
                     Text(f"{tally.overflows_seen:,}", style="green" if right else "red"),
                     f"{tally.overflows_predicted:,}",

@@ -20,6 +20,7 @@ from sim import batch, check, cli, plan, report
 from sim.cache import SimulationError
 from sim.dut import Dut, hostile
 from sim.dut.expression import Expression
+from sim.paths import RTL
 from sim.rtl import rtl_hash, sources
 from tb import stimulus
 from tb.case import Case
@@ -149,6 +150,7 @@ def test_the_main_job_on_a_foreign_unit(
     said = " ".join(capfd.readouterr().out.split())
     assert "Hostile cases: all 16 passed, on 1 small specs" in said
     assert "results are not the exact sums. There are no overflow bits:" in said
+    assert "vectors results matches seen predicted" in said
     data = json.loads(verdict.read_text())
     assert data["hostile"]["failing"] == 0
     (told,) = data["layers"]
@@ -457,6 +459,40 @@ def test_init_writes_a_file_that_checks_or_says_what_is_to_be_filled_in(
     assert inited(unit, output) == 2
     assert "must be a new file" in capfd.readouterr().err
     assert output.read_text() == before
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(
+    ("unit", "others"),
+    [
+        ("mvau", ("dot", "pe", "skid_buffer", "replay_buffer")),
+        ("mac", ("dot", "pe", "skid_buffer")),
+    ],
+)
+def test_ours_are_played_by_what_init_says_of_them(
+    unit: str, others: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostile, "SPECS", ("narrowest", "bipolar weights and inputs"))
+    monkeypatch.chdir(RTL)
+    output = tmp_path / "ours.toml"
+    files = [f"{name}.v" for name in (*others, unit)]  # as they are called from where they are
+    assert cli.main(["dut", "init", *files, "-o", str(output)]) == 0
+    assert "?" not in output.read_text()
+    dut = Dut.load(output)
+    assert (dut.policies, dut.observes) == (tuple(Overflow), True)
+    met = hostile.play(dut, seed=1)
+    assert met.failing == 0, met.failed[0].report
+    assert [spec.bipolar_weight for spec in met.specs] == [False, True]
+
+
+def test_nobody_is_bipolar_who_is_not_told_of_it(tmp_path: Path) -> None:
+    assert not any(
+        spec.bipolar_input for spec in hostile.specs(Dut.load(FOREIGN / "finn_mvu.toml"))
+    )
+    limits = ("[tie]", "[limits]\nbipolar_input = 1\ninput_bits = 1\n[tie]")
+    always = hostile.specs(Dut.load(edited(tmp_path, "finn_mvu", limits)))
+    assert all(spec.bipolar_input for spec in always)
+    assert 0 < len(always) < len(hostile.SPECS)  # bipolar inputs without a sign make no sense
 
 
 def test_init_asks_which_module_to_test(tmp_path: Path, capfd: Capture) -> None:

@@ -71,8 +71,9 @@ def _init(options: argparse.Namespace) -> int:
     except FileExistsError:
         raise InputError(f"-o must be a new file, but {output} is there already") from None
     questions = text.count(" = ?")
-    print(f"{output}: {top} as far as its names tell; {questions} questions are in it, as comments")
-    print(f"when they are answered: a2q dut check {output}")
+    left = "no question is left" if questions == 0 else "what they do not tell is in it as comments"
+    print(f"{output}: {top} as far as its names tell; {left}")
+    print(f"{'then' if questions == 0 else 'when you have answered them'}: a2q dut check {output}")
     return 0
 
 

@@ -38,7 +38,7 @@ STREAM_SIGNALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "weight": (("data", "valid", "ready"), ()),
     "output": (("data", "valid", "ready"), ("last", "overflow")),
 }
-_BIPOLAR = ("bipolar_weight", "bipolar_input")  # of nobody who does not say so
+BIPOLAR = ("bipolar_weight", "bipolar_input")  # of no unit that is not told of it
 MEMORY_SIGNALS = ("data", "address", "enable")
 _PACKING = ("bits", "lane_bits", "first_lane", "order", "pad")
 
@@ -283,6 +283,8 @@ def _read(path: Path, data: Mapping[str, Any]) -> Dut:
     unit = file.word("unit", DENSE)
     names = list(numbers_of(unit, dict.fromkeys((n.upper() for n in UNIT_PARAMETERS[unit]), 1)))
     streams = {name: _stream(file.table(name, True), name, unit, names) for name in STREAM_SIGNALS}
+    parameters = _expressions(file.table("parameters"), names)
+    used = {name for each in parameters.values() for name in each.names}
     dut = Dut(
         path=path,
         unit=unit,
@@ -295,10 +297,10 @@ def _read(path: Path, data: Mapping[str, Any]) -> Dut:
         reset=file.signal("reset"),
         reset_cycles=file.count("reset_cycles", 1),
         cycles_per_beat=file.count("cycles_per_beat", 1),
-        parameters=_expressions(file.table("parameters"), names),
+        parameters=parameters,
         ties=_ties(file.table("tie"), names),
         streams=streams,
-        limits=_limits(file.table("limits"), unit),
+        limits=_limits(file.table("limits"), unit, used),
     )
     file.close()
     return dut
@@ -358,9 +360,9 @@ def _defines(table: _Table) -> dict[str, str]:
     return {key: str(value) for key, value in table.data.items()}
 
 
-def _limits(table: _Table, unit: str) -> dict[str, tuple[int, int]]:
+def _limits(table: _Table, unit: str, used: Collection[str]) -> dict[str, tuple[int, int]]:
     names = [name for name in UNIT_PARAMETERS[unit] if name not in ("overflow", "observe")]
-    found = dict.fromkeys(_BIPOLAR, (0, 0))
+    found = {name: (0, 0) for name in BIPOLAR if name not in used}
     for name in names:
         if name not in table.data:
             continue

@@ -56,6 +56,11 @@ class Expression:
             )
         return cls(text, tree)
 
+    @property
+    def names(self) -> set[str]:
+        """The names in it."""
+        return {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
+
     def value(self, numbers: Mapping[str, int]) -> int:
         """Return its value; InputError if it divides by zero."""
         try:

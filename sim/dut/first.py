@@ -12,7 +12,7 @@ from pathlib import Path
 from golden.integer import InputError
 from golden.spec import UNIT_PARAMETERS
 from sim.cache import SimulationError
-from sim.dut.description import FLAGS, STREAM_SIGNALS, stream_signals
+from sim.dut.description import BIPOLAR, FLAGS, STREAM_SIGNALS, stream_signals
 from sim.dut.interface import Interface, interface, modules
 from sim.rtl import Sources
 
@@ -27,9 +27,12 @@ _NAMES = {
         "inputbits", "inputwidth", "activationwidth", "activationbits", "actwidth", "actbits",
         "xbits", "xwidth", "xb", "x", "inwidth", "inbits", "awidth",
     ),
+    "bipolar_weight": ("bipolarweight", "bipolarweights"),
     "signed_input": ("signedinput", "signedactivations", "signed", "signedx", "sx", "issigned"),
     "acc_bits": ("accbits", "accuwidth", "accubits", "accwidth", "accumulatorwidth", "acc", "ab"),
+    "bipolar_input": ("bipolarinput", "bipolaractivations"),
     "overflow": ("overflow", "saturate", "saturating"),
+    "observe": ("observe",),
 }  # fmt: skip
 # At these numbers no two ways of padding make words of the same width.
 _TRIED = {
@@ -59,6 +62,7 @@ def first(files: Sequence[Path], include: Sequence[Path], top: str, beside: Path
 
     Errors: InputError if there is no such module; SimulationError if it does not elaborate.
     """
+    files, include = ([path.absolute() for path in paths] for paths in (files, include))
     flags = {name: (*flags, *(f"-I{each}" for each in include)) for name, flags in FLAGS.items()}
     made_of = Sources(top, tuple(files), {str(each): each for each in files}, flags)
     found = interface(made_of, {})
@@ -80,7 +84,7 @@ def first(files: Sequence[Path], include: Sequence[Path], top: str, beside: Path
 
 
 def _quoted(path: Path, beside: Path) -> str:
-    return f'"{os.path.relpath(path.absolute(), beside.absolute())}"'
+    return f'"{os.path.relpath(path, beside.absolute())}"'
 
 
 def top_of(files: Sequence[Path]) -> str:
@@ -141,9 +145,8 @@ def _lines(
     for stream, group in streams.items():
         yield from ("", f"[{stream}]")
         yield from _stream(unit, stream, group, found, taken, roles, widths)
-    fixed = [
-        n for n in UNIT_PARAMETERS[unit] if n not in roles and n not in ("overflow", "observe")
-    ]
+    said = {*roles, "overflow", "observe", *BIPOLAR}
+    fixed = [name for name in UNIT_PARAMETERS[unit] if name not in said]
     if fixed:
         yield from ("", "[limits]")
         yield from (f"# {name} = ?  # no parameter sets it: what does it take?" for name in fixed)
