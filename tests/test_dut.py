@@ -232,6 +232,14 @@ def test_a_build_is_kept_by_everything_that_it_may_read(tmp_path: Path) -> None:
     assert was != now
 
 
+def test_what_no_folder_of_headers_has_is_not_read(tmp_path: Path, capfd: Capture) -> None:
+    path = edited(tmp_path, "sat_rows")
+    shutil.move(path.parent / "include" / "rows.vh", path.parent / "rows.vh")
+    source = path.with_suffix(".v")
+    source.write_text(source.read_text().replace('"rows.vh"', '"../rows.vh"'))
+    refused(path, "sources and include name, but reads ", capfd)
+
+
 def test_sources_may_be_in_any_encoding(tmp_path: Path) -> None:
     source = edited(tmp_path, "plain_mac").with_suffix(".v")
     source.write_bytes(b"// caf\xe9\n" + source.read_bytes())

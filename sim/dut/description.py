@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,12 +182,23 @@ class Dut:
 
     def _sources(self) -> Sources:
         """Return what the unit itself is made of."""
-        given = [f"-D{name}={value}" for name, value in self.defines.items()]
-        given += [f"-I{folder}" for folder in self.include]
-        beside = [each for folder in self.include for each in _below(folder)]
-        read = {os.path.relpath(path, self.path.parent): path for path in (*self.files, *beside)}
-        flags = {name: (*flags, *given) for name, flags in FLAGS.items()}
-        return Sources(self.top, self.files, read, flags)
+        return sources_of(self.top, self.path.parent, self.files, self.include, self.defines)
+
+
+def sources_of(
+    top: str,
+    beside: Path,
+    files: Sequence[Path],
+    include: Sequence[Path],
+    defines: Mapping[str, str],
+) -> Sources:
+    """Return what a foreign module is made of, named as it is seen from the folder ``beside``."""
+    given = [f"-D{name}={value}" for name, value in defines.items()]
+    given += [f"-I{folder}" for folder in include]
+    headers = [each for folder in include for each in _below(folder)]
+    read = {os.path.relpath(path, beside): path for path in (*files, *headers)}
+    flags = {name: (*flags, *given) for name, flags in FLAGS.items()}
+    return Sources(top, tuple(files), read, flags)
 
 
 def numbers_of(unit: str, parameters: Mapping[str, int]) -> dict[str, int]:

@@ -12,9 +12,8 @@ from pathlib import Path
 from golden.integer import InputError
 from golden.spec import UNIT_PARAMETERS
 from sim.cache import SimulationError
-from sim.dut.description import BIPOLAR, FLAGS, STREAM_SIGNALS, stream_signals
+from sim.dut.description import BIPOLAR, STREAM_SIGNALS, sources_of, stream_signals
 from sim.dut.interface import Interface, interface, modules
-from sim.rtl import Sources
 
 # What parameters are usually called, without their underscores.
 _NAMES = {
@@ -63,8 +62,7 @@ def first(files: Sequence[Path], include: Sequence[Path], top: str, beside: Path
     Errors: InputError if there is no such module; SimulationError if it does not elaborate.
     """
     files, include = ([path.absolute() for path in paths] for paths in (files, include))
-    flags = {name: (*flags, *(f"-I{each}" for each in include)) for name, flags in FLAGS.items()}
-    made_of = Sources(top, tuple(files), {str(each): each for each in files}, flags)
+    made_of = sources_of(top, beside.absolute(), files, include, {})
     found = interface(made_of, {})
     roles = {role: name for name in found.parameters if (role := _role(name))}
     try:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from golden.integer import InputError
 from sim.build import FLAGS, does_not_build
 from sim.cache import kept
+from sim.paths import shown
 from sim.process import run_logged
 from sim.rtl import Sources
 from sim.runtime import LIMIT_S
@@ -96,6 +97,7 @@ def _elaborated(made_of: Sources, parameters: dict[str, int]) -> dict[str, Any]:
             status = run_logged(command, log, verilator.env(), folder, LIMIT_S)
             said = log.read_text(encoding="utf-8", errors="replace")
             if status == 0:
+                _require_named(made_of, folder)
                 tree = json.loads((folder / "Vunit.tree.json").read_text(encoding="utf-8"))
                 found = _read(tree, made_of.top)
             elif unknown := _NO_PARAMETERS.search(said):
@@ -118,6 +120,19 @@ def _elaborated(made_of: Sources, parameters: dict[str, int]) -> dict[str, Any]:
     folder = kept("interface", content, make)
     found: dict[str, Any] = json.loads((folder / "interface.json").read_text(encoding="utf-8"))
     return found
+
+
+def _require_named(made_of: Sources, folder: Path) -> None:
+    """InputError if a file was read that no build is kept by: an edit of it would go unnoticed."""
+    about = json.loads((folder / "Vunit.tree.meta.json").read_text(encoding="utf-8"))
+    named = {path.resolve() for path in made_of.read.values()}
+    for each in about["files"].values():
+        path = Path(each["realpath"])
+        if not each["filename"].startswith("<") and path.resolve() not in named:
+            raise InputError(
+                f"{made_of.top} must be made of the files that sources and include name, "
+                f"but reads {shown(path)}"
+            )
 
 
 def _read(tree: Mapping[str, Any], top: str) -> dict[str, Any]:
