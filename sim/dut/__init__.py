@@ -35,6 +35,6 @@
 An expression has integers, + - * / %, comparisons, and the numbers of the spec, with sf and nf.
 """
 
-from sim.dut.description import Dut
+from sim.dut.dut import Dut
 
 __all__ = ["Dut"]

@@ -11,7 +11,7 @@ from golden.integer import InputError
 from golden.layer import LabelledInputs
 from sim import plan
 from sim.dut import hostile
-from sim.dut.description import Dut
+from sim.dut.dut import Dut
 from sim.dut.first import first, top_of
 from sim.paths import shown
 

@@ -1,22 +1,19 @@
-"""Dut: a description of foreign RTL, read from a TOML file and checked as far as it goes alone."""
+"""What a TOML file says of foreign RTL, checked as far as it goes alone."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from golden.integer import InputError, Overflow
 from golden.spec import UNIT_PARAMETERS, MvauSpec
-from sim.cache import kept
-from sim.dut import wrapper
 from sim.dut.expression import Expression
-from sim.dut.interface import Interface, among, interface
+from sim.dut.interface import among
 from sim.paths import shown
 from sim.rtl import Sources
 from tb.case import DENSE
@@ -82,8 +79,8 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Dut:
-    """Foreign RTL that stands for one of our units, whichever spec it is built for."""
+class Description:
+    """What a file says of foreign RTL that stands for one of our units, whichever spec it has."""
 
     path: Path
     unit: str
@@ -107,7 +104,7 @@ class Dut:
         return "overflow" in self.streams["output"].signals
 
     @classmethod
-    def load(cls, path: Path) -> Dut:
+    def load(cls, path: Path) -> Self:
         """Read a description; InputError, with the path, for what is wrong with it."""
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -118,9 +115,39 @@ class Dut:
         except ValueError as error:
             raise InputError(f"{shown(path)} must be TOML, but {error}") from None
         try:
-            return _read(path.absolute(), data)
+            return cls._read(path.absolute(), data)
         except InputError as error:
             raise InputError(f"{shown(path)}: {error}") from None
+
+    @classmethod
+    def _read(cls, path: Path, data: Mapping[str, Any]) -> Self:
+        file = _Table("", data)
+        unit = file.word("unit", DENSE)
+        names = list(numbers_of(unit, dict.fromkeys((n.upper() for n in UNIT_PARAMETERS[unit]), 1)))
+        streams = {
+            name: _stream(file.table(name, True), name, unit, names) for name in STREAM_SIGNALS
+        }
+        parameters = _expressions(file.table("parameters"), names)
+        used = {name for each in parameters.values() for name in each.names}
+        read = cls(
+            path=path,
+            unit=unit,
+            files=_files(path.parent, file.texts("sources", "a list of files")),
+            include=_folders(path.parent, file.texts("include", "a list of folders", [])),
+            defines=_defines(file.table("defines")),
+            top=file.name("top", "the module that is to be tested"),
+            policies=POLICIES[file.word("overflow", POLICIES, "wrap")],
+            clock=file.signal("clock"),
+            reset=file.signal("reset"),
+            reset_cycles=file.count("reset_cycles", 1),
+            cycles_per_beat=file.count("cycles_per_beat", 1),
+            parameters=parameters,
+            ties=_ties(file.table("tie"), names),
+            streams=streams,
+            limits=_limits(file.table("limits"), unit, used),
+        )
+        file.close()
+        return read
 
     def require(self, spec: MvauSpec) -> None:
         """InputError for a spec that the description leaves out."""
@@ -141,48 +168,6 @@ class Dut:
                     f"{name.upper()} must be {allowed}, as {shown(self.path)} limits it, "
                     f"got {value}"
                 )
-
-    def elaborated(self, parameters: Mapping[str, int]) -> tuple[Interface, dict[str, int]]:
-        """Return what the top has at these parameters of our unit, and the numbers they make.
-
-        Errors: InputError for what the description says and the RTL does not have.
-        """
-        numbers = numbers_of(self.unit, parameters)
-        given = {name: each.value(numbers) for name, each in self.parameters.items()}
-        try:
-            found = interface(self._sources(), given)
-            wrapper.require_ports(self, found, numbers)
-        except InputError as error:
-            raise InputError(f"{shown(self.path)}: {error}") from None
-        return found, numbers
-
-    def sources(self, unit: str, parameters: Mapping[str, int]) -> Sources:
-        """Return what our unit is built from: theirs, and a wrapper that has our ports."""
-        if unit != self.unit:
-            raise InputError(f"{shown(self.path)} must stand for the {unit}, got {self.unit}")
-        found, numbers = self.elaborated(parameters)
-        top = f"a2q_{unit}"
-        text = wrapper.wrapper(self, top, parameters, numbers, found)
-
-        def make(folder: Path) -> None:
-            (folder / f"{top}.v").write_text(text, encoding="utf-8")
-
-        file = kept("wrapper", text, make) / f"{top}.v"
-        theirs = self._sources()
-        return Sources(
-            top, (*theirs.files, file), {**theirs.read, "the wrapper": file}, theirs.flags
-        )
-
-    def digest(self) -> str:
-        """Return a hash of all that they wrote, the description included."""
-        digest = hashlib.sha256(self.path.read_bytes())
-        for name, path in sorted(self._sources().read.items()):
-            digest.update(f"{name}\0".encode() + path.read_bytes())
-        return digest.hexdigest()
-
-    def _sources(self) -> Sources:
-        """Return what the unit itself is made of."""
-        return sources_of(self.top, self.path.parent, self.files, self.include, self.defines)
 
 
 def sources_of(
@@ -287,34 +272,6 @@ class _Table:
                 raise InputError(
                     f"{self.where}{key} is not known here; known are {among(key, self.asked)}"
                 )
-
-
-def _read(path: Path, data: Mapping[str, Any]) -> Dut:
-    file = _Table("", data)
-    unit = file.word("unit", DENSE)
-    names = list(numbers_of(unit, dict.fromkeys((n.upper() for n in UNIT_PARAMETERS[unit]), 1)))
-    streams = {name: _stream(file.table(name, True), name, unit, names) for name in STREAM_SIGNALS}
-    parameters = _expressions(file.table("parameters"), names)
-    used = {name for each in parameters.values() for name in each.names}
-    dut = Dut(
-        path=path,
-        unit=unit,
-        files=_files(path.parent, file.texts("sources", "a list of files")),
-        include=_folders(path.parent, file.texts("include", "a list of folders", [])),
-        defines=_defines(file.table("defines")),
-        top=file.name("top", "the module that is to be tested"),
-        policies=POLICIES[file.word("overflow", POLICIES, "wrap")],
-        clock=file.signal("clock"),
-        reset=file.signal("reset"),
-        reset_cycles=file.count("reset_cycles", 1),
-        cycles_per_beat=file.count("cycles_per_beat", 1),
-        parameters=parameters,
-        ties=_ties(file.table("tie"), names),
-        streams=streams,
-        limits=_limits(file.table("limits"), unit, used),
-    )
-    file.close()
-    return dut
 
 
 def stream_signals(

@@ -12,7 +12,7 @@ from golden.integer import InputError
 from golden.spec import MvauSpec
 from sim import batch
 from sim.cache import CompilerError, SimulationError
-from sim.dut.description import Dut
+from sim.dut.dut import Dut
 from sim.process import ending_children
 from sim.regress import suites
 from sim.run import Played

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from golden.integer import InputError
+from sim.dut.description import Description, Packing, Signal
+from sim.dut.expression import Expression
 from sim.dut.interface import Interface, Port, among
-
-if TYPE_CHECKING:
-    from sim.dut.description import Dut, Packing, Signal
-    from sim.dut.expression import Expression
 
 _INDENT = "    "
 _PORTS = """\
@@ -52,7 +50,7 @@ class _Word(NamedTuple):
         return slot if self.packing.first_lane == "lsb" else f"{self.lanes - 1} - ({slot})"
 
 
-def _words(dut: Dut, numbers: Mapping[str, int]) -> dict[str, _Word]:
+def _words(dut: Description, numbers: Mapping[str, int]) -> dict[str, _Word]:
     pe, simd = numbers["pe"], numbers["simd"]
     shapes = {
         "input": (1, simd, numbers["input_bits"]),
@@ -76,7 +74,7 @@ def _words(dut: Dut, numbers: Mapping[str, int]) -> dict[str, _Word]:
     return words
 
 
-def require_ports(dut: Dut, found: Interface, numbers: Mapping[str, int]) -> None:
+def require_ports(dut: Description, found: Interface, numbers: Mapping[str, int]) -> None:
     """InputError for what is said of the ports of the unit and is not so at this spec."""
     at = " ".join(f"{name}={value}" for name, value in numbers.items() if name != "observe")
     connected: dict[str, str] = {}
@@ -135,7 +133,11 @@ def require_ports(dut: Dut, found: Interface, numbers: Mapping[str, int]) -> Non
 
 
 def wrapper(
-    dut: Dut, top: str, parameters: Mapping[str, int], numbers: Mapping[str, int], found: Interface
+    dut: Description,
+    top: str,
+    parameters: Mapping[str, int],
+    numbers: Mapping[str, int],
+    found: Interface,
 ) -> str:
     """Return the wrapper at one spec, as Verilog-2005."""
     words = _words(dut, numbers)
@@ -159,7 +161,7 @@ def wrapper(
     return f"module {top} #(\n{header}\n) (\n{ports});\n\n{body}\n\nendmodule\n"
 
 
-def _reset(dut: Dut) -> Iterator[str]:
+def _reset(dut: Description) -> Iterator[str]:
     if dut.reset_cycles == 1:
         yield from ("wire reset = rst;", "wire open = 1'b1;", "")
         return
@@ -174,7 +176,7 @@ def _reset(dut: Dut) -> Iterator[str]:
     )
 
 
-def _weights(dut: Dut, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
+def _weights(dut: Description, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
     yield from _into("weight", word, signed=True)
     if not dut.streams["weight"].is_memory:
         yield from (
@@ -206,7 +208,7 @@ def _weights(dut: Dut, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]
     )
 
 
-def _input(dut: Dut, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
+def _input(dut: Description, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
     yield from _into("input", word, signed=bool(numbers["signed_input"]))
     yield from (
         "wire input_ready;",
@@ -220,7 +222,7 @@ def _input(dut: Dut, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
     yield ""
 
 
-def _output(dut: Dut, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
+def _output(dut: Description, word: _Word, numbers: Mapping[str, int]) -> Iterator[str]:
     signals = dut.streams["output"].signals
     yield from (
         f"wire [{word.bits - 1}:0] output_word;",
@@ -289,7 +291,7 @@ def _counter(name: str, moves: str, of: int) -> tuple[str, ...]:
     )
 
 
-def _instance(dut: Dut, numbers: Mapping[str, int], found: Interface) -> Iterator[str]:
+def _instance(dut: Description, numbers: Mapping[str, int], found: Interface) -> Iterator[str]:
     nets = {dut.clock: "clk", dut.reset: "reset"}
     for stream, of in dut.streams.items():
         inside = {"data": f"{stream}_word", "address": "weight_count", "enable": "weight_write"}
