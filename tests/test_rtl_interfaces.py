@@ -15,12 +15,12 @@ from rtl_suite import SPECS
 
 from golden.spec import UNIT_PARAMETERS, MvauSpec
 from golden.units import PARAMETERS
-from sim.lint import shapes
 from sim.paths import RTL
+from sim.regress.suites import all_units, lint_shapes
 from tb.unit_shapes import PARTS
 
-UNITS = sorted(path.stem for path in RTL.glob("*.v"))
-SHAPES = [(unit, name) for unit in UNITS for name in shapes(unit, SPECS)]
+UNITS = all_units()
+SHAPES = {(unit, name): shape for unit in UNITS for name, shape in lint_shapes(unit, SPECS)}
 
 Ports = dict[str, tuple[str, int]]  # name -> (direction, width)
 
@@ -155,7 +155,7 @@ def test_parameters_are_those_that_python_names(unit: str) -> None:
 
 @pytest.mark.parametrize(("unit", "name"), [shape for shape in SHAPES if shape[0] not in PARTS])
 def test_ports_are_those_that_python_names(unit: str, name: str) -> None:
-    names = shapes(unit, SPECS)[name]
+    names = SHAPES[unit, name]
     ports = {}
     for port in parsed(unit).portlist.ports:
         signal = port.first
