@@ -104,7 +104,8 @@ def heading(swept: Swept) -> tuple[str, str]:
     """Return what was asked, and the units that it was asked about."""
     p = spelled(swept.values("acc_bits")) or "none"
     names = _fields(swept.rows[0].spec.to_json()) if swept.rows else ()
-    fields = (f"{name.upper()}={_spelled(name, swept.values(name))}" for name in names)
+    told = [name for name in names if not name.startswith("bipolar") or any(swept.values(name))]
+    fields = (f"{name.upper()}={_spelled(name, swept.values(name))}" for name in told)
     return f"P={p}; seed {swept.seed}; {swept.simulator}", " ".join(fields)
 
 
