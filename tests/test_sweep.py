@@ -403,6 +403,7 @@ def flat(swept: sweep.Swept) -> list[dict[str, object]]:
                     {
                         "acc_bits": spec.acc_bits, "mw": 6, "mh": 4, "pe": 4, "simd": 6,
                         "weight_bits": 4, "input_bits": 4, "signed_input": 0, "overflow": "wrap",
+                        "bipolar_weight": 0, "bipolar_input": 0,
                         "weights": trial.weights, "layer": trial.named.name, "needed_bits": needed,
                         "safe": int(needed <= spec.acc_bits), "stimulus": given_.family,
                         "vectors": len(given_.vectors), "results": trace.out.size,
