@@ -412,6 +412,13 @@ STREAM_BUGS = {
     "dilation in one direction only": Bug(
         "window_cursor.v", "y_q + DILATION[ROW_BITS-1:0]", "y_q + {{(ROW_BITS-1){1'b0}}, 1'b1}"
     ),
+    "flags of the accumulators not passed on": Bug(
+        "mvtu.v", ".s_axis_input_tuser(acc_user)", ".s_axis_input_tuser({PE{1'b0}} & acc_user)"
+    ),
+    "activation of the last vector's end": Bug(
+        "mvtu.v", ".s_axis_input_tlast(acc_last)", ".s_axis_input_tlast(~acc_last)"
+    ),
+    "saturates under an activation": Bug("mvtu.v", ".OVERFLOW(OVERFLOW)", ".OVERFLOW(1)"),
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from sim.cache import SimulationError
 from sim.rtl import closure
 from sim.run import play_streams as play_in_simulator
 from sim.tools import simulator
+from tb import unit_shapes
 from tb.packing import pack
 from tb.streams import StreamCase
 from tb.unit_streams import contested_case, stream_cases
@@ -138,6 +139,7 @@ SHAPES: list[Shape] = [
     _swu(1, 1, (9, 1), 3, 1, 1, bits=9),
     _swu(3, 1, (5, 5), 4, 3, 3, bits=1),
     *_drawn_windows(20),
+    *(("mvtu", dict(parameters)) for parameters in unit_shapes.SHAPES["mvtu"]),
 ]  # fmt: skip
 
 
@@ -240,6 +242,7 @@ HUNTERS: list[Shape] = [
     _swu(8, 4, (8, 8), 3, 2, 1, depthwise=1),
     _swu(1, 1, (6, 7), 3, 1, 0, dilation=2),
     _swu(1, 1, (9, 9), 3, 3, 0),
+    *[shape for shape in SHAPES if shape[0] == "mvtu"][:2],
 ]
 
 
