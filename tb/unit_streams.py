@@ -36,8 +36,9 @@ def stream_cases(
         raise InputError(f"unit must be one of {', '.join(_CASES)}, got {unit!r}")
     if unit == "weight_rom" and "WORDS" not in parameters:
         bits = parameters["DATA_BITS"] * parameters["BEATS"]
-        drawn = np.random.default_rng(bits).integers(0, 2, bits)
-        parameters = {**parameters, "WORDS": pack(drawn, Format(1, signed=False))}
+        drawn = np.random.default_rng(bits).integers(0, 2, bits).reshape(parameters["BEATS"], -1)
+        drawn[1:2] = 1 - drawn[:1]  # so that each bit changes
+        parameters = {**parameters, "WORDS": pack(drawn.ravel(), Format(1, signed=False))}
     rng = np.random.default_rng([seed, zlib.crc32(unit.encode())])
     return [
         StreamCase(unit, parameters, seed=seed, **given, **others)
@@ -50,7 +51,7 @@ def hostile_cases(
 ) -> list[StreamCase]:
     """Return cases with each stream stalled alone, all of them, and resets; ``few``: of each one.
 
-    Errors: InputError for a unit that is none of those here, or parameters that make no sense.
+    The last reset meets a unit in which all waits that can. Errors: InputError for what is no unit.
     """
     units.require(unit, parameters)
     calm = stream_cases(unit, parameters, seed)
@@ -65,10 +66,11 @@ def hostile_cases(
         plans += [{"stalls": {name: "random-60"}} for name in names]
         plans += [{"reset_after": cut} for cut in (0, 1, *cuts)]
         plans += [{"stalls": {name: "late-300"}} for name in names]
+        plans += [{"stalls": dict.fromkeys(first.sinks, "late-300"), "reset_after": length}]
     cases = [*calm]
     for number, plan in enumerate(plans, start=1):
         cases += stream_cases(unit, parameters, seed + number, **plan)
-    if unit == "threshold":
+    if unit == "threshold" and not few:  # a simulator's sources offer a cycle later
         cases.append(contested_case(parameters, seed))
     return cases
 
@@ -224,31 +226,77 @@ def _activated(p: Parameters, rng: np.random.Generator) -> Iterator[Fields]:
     """Play rows that are hard on the accumulators, with thresholds near what they reach."""
     names = [field.name for field in fields(MvauSpec)]
     spec = MvauSpec.from_json({name: p[name.upper()] for name in names})
-    outputs = Format(p["OUTPUT_BITS"], p["SIGNED_OUTPUT"] == 1)
     weights, stimuli = adverse_layer(spec, rng)
     vectors = np.concatenate([stimulus.vectors for stimulus in stimuli])
-    told = mvau.outcome(spec, weights, vectors)
+    yield _of_sets("one_set", p, spec, weights, [vectors], rng)
+    some = rng.choice(vectors, 8)
+    yield _of_sets("sets", p, spec, weights, [some[:3], some[3:]], rng)
+
+
+def _of_sets(
+    name: str, p: Parameters, spec: MvauSpec, weights: IntArray, parts: list[IntArray],
+    rng: np.random.Generator,
+) -> Fields:  # fmt: skip
+    """Return a case with a set of thresholds before each part of the vectors.
+
+    A set is on offer when all results before it have left, its vectors when it has begun.
+    """
+    outputs = Format(p["OUTPUT_BITS"], p["SIGNED_OUTPUT"] == 1)
     steps = 2**outputs.bits - 1
-    near = rng.choice(told.out, steps, axis=0).T + rng.integers(0, 2, (spec.mh, steps))
-    thresholds = np.sort(near, axis=1)
+    per_set, stages = spec.mh * steps, outputs.bits if p["SEARCH"] == 1 else 0
+    told = [mvau.outcome(spec, weights, vectors) for vectors in parts]
+    sets, results = [], []
+    for each in told:
+        near = rng.choice(each.out, steps, axis=0).T + rng.integers(0, 2, (spec.mh, steps))
+        sets.append(np.sort(near, axis=1))
+        results.append(activate(sets[-1], outputs, each.out).reshape(-1, spec.pe))
+    counts = np.array([len(vectors) for vectors in parts])
+    set_of_vector = np.arange(len(parts)).repeat(counts)
+    begun = np.where(set_of_vector > 0, set_of_vector * per_set + 1, 0)
+    left = spec.nf * np.cumsum([0, *counts[:-1]])
+    vectors = np.concatenate(parts)
     tiles = lanes_of_weights(spec, spec.weights.encode(weights))
-    results = activate(thresholds, outputs, told.out).reshape(-1, spec.pe)
     inputs = lanes_of_inputs(spec, spec.inputs.encode(vectors))
-    overflow = (told.overflow & spec.observe).reshape(-1, spec.pe).astype(np.int64)
-    ends = np.arange(1, len(results) + 1) % spec.nf == 0
-    sets = spec.mh * steps
-    stages = outputs.bits if p["SEARCH"] == 1 else 0
-    yield {
+    overflow = np.concatenate([each.overflow for each in told]) & spec.observe
+    ends = np.arange(1, spec.nf * len(vectors) + 1) % spec.nf == 0
+    cycles = 0
+    for part in range(len(parts)):
+        first = cycles + (part > 0)  # the cycle after the first threshold of a new set
+        cycles = _results_left(spec, counts[part] * spec.nf, first, cycles + per_set) + stages
+    return {
+        "name": name,
         "sources": {
-            "s_axis_input": Beats(inputs, spec.input_bits),
+            "s_axis_input": Beats(
+                inputs, spec.input_bits, after=("s_axis_threshold", begun.repeat(spec.sf))
+            ),
             "s_axis_weight": Beats(np.tile(tiles, (len(vectors), 1)), spec.weight_bits),
-            "s_axis_threshold": Beats(thresholds.reshape(-1, 1), spec.acc_bits + 1),
+            "s_axis_threshold": Beats(
+                np.concatenate(sets).reshape(-1, 1), spec.acc_bits + 1,
+                after=("m_axis_output", left.repeat(per_set)),
+            ),
         },
         "sinks": {
-            "m_axis_output": Beats(results, outputs.bits, overflow, ends.astype(np.int64)),
+            "m_axis_output": Beats(
+                np.concatenate(results), outputs.bits,
+                overflow.reshape(-1, spec.pe).astype(np.int64), ends.astype(np.int64),
+            ),
         },
-        "latency": 64 + 2 * (sets + stages),
-    }
+        "cycles": cycles,
+        "latency": 64 + 2 * len(parts) * (per_set + stages),
+    }  # fmt: skip
+
+
+def _results_left(spec: MvauSpec, results: int, first: int, loaded: int) -> int:
+    """Return the cycle after which the last sum has left, where no stream stands still.
+
+    Beats move from cycle ``first`` on. Two sums have room to wait until thresholds are ``loaded``.
+    """
+    taken = [-1, -1]
+    end = first - 1
+    for _ in range(results):
+        end = max(end, taken[-2]) + spec.sf
+        taken.append(max(end + 1, taken[-1] + 1, loaded))
+    return taken[-1] + 2
 
 
 # Windows

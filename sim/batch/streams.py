@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.batch.engine import TRIES, Answer, Batch, Engine, Sink, Source, engine, stalled_cycles
 from sim.batch.library import library
+from sim.batch.model import Covered
 from sim.cache import SimulationError
 from sim.paths import BUILD, RTL, shown
 from tb.streams import PASS_READY, Beats, StreamCase, differences
@@ -23,6 +26,9 @@ class PlayedStreams:
     beats: int = 0  # that were compared
     cycles: int = 0
     rtl: Path = RTL
+    # Beats of each stream that had moved when the reset cut in; None without one.
+    at_reset: Mapping[str, int] | None = None
+    covered: Covered | None = None  # if the build counts it
 
     @property
     def passed(self) -> bool:
@@ -38,12 +44,16 @@ class PlayedStreams:
         return f"make repro CASE={shown(self.folder / 'case.json')}{elsewhere}"
 
 
-def load_streams(case: StreamCase, rtl: Path = RTL, level: int = 1) -> Engine:
+def load_streams(
+    case: StreamCase, rtl: Path = RTL, level: int = 1, coverage: bool = False
+) -> Engine:
     """Return the unit of a case; it is built if the same was not built before.
+
+    With ``coverage`` what is judged tells what of the Verilog that run covered.
 
     Errors: SimulationError if it does not build.
     """
-    return engine(library(case.unit, case.parameters, rtl, level))
+    return engine(library(case.unit, case.parameters, rtl, level, coverage))
 
 
 def play_streams(case: StreamCase, rtl: Path = RTL) -> PlayedStreams:
@@ -62,9 +72,12 @@ def judge_streams(unit: Engine, case: StreamCase) -> PlayedStreams:
     """Run a case and hold what came out against what is due; nothing is written."""
     faults: list[str] = []
     compared = cycles = 0
+    at_reset: Mapping[str, int] | None = None
+    hits = np.zeros(len(unit.points), np.uint32)
     try:
-        answers = run_streams(unit, case)
+        answers = run_streams(unit, case, hits)
         cycles = answers[-1].cycles
+        at_reset = None if case.reset_after is None else answers[0].moved
         for answer in answers:
             for stream, due in case.sinks.items():
                 came = came_beats(answer, stream, due)
@@ -76,11 +89,18 @@ def judge_streams(unit: Engine, case: StreamCase) -> PlayedStreams:
             faults.append("nothing was compared")
     except SimulationError as fault:
         faults.append(str(fault))
-    return PlayedStreams(case, "\n\n".join(faults), compared, cycles)
+    return PlayedStreams(
+        case, "\n\n".join(faults), compared, cycles, at_reset=at_reset,
+        covered=Covered(unit.points, hits) if unit.points else None,
+    )  # fmt: skip
 
 
-def run_streams(unit: Engine, case: StreamCase) -> list[Answer]:
+def run_streams(
+    unit: Engine, case: StreamCase, hits: npt.NDArray[np.uint32] | None = None
+) -> list[Answer]:
     """Play a case: its start up to the reset, if one cuts in, and all of it.
+
+    A unit that counts puts how often it hit each of its points into ``hits``.
 
     Errors: SimulationError if the unit breaks a rule of its streams or comes to no end.
     """
@@ -106,10 +126,10 @@ def run_streams(unit: Engine, case: StreamCase) -> list[Answer]:
     # What is on offer while the unit is reset, one bit a stream, differs with the seed.
     whole = Batch(sources, sinks, case.timeout_cycles, 3 * case.seed % streams, tries=tries)
     if case.reset_after is None:
-        return unit.play([whole], case.seed)
+        return unit.play([whole], case.seed, hits)
     offers = (3 * case.seed + 1) % streams
     start = replace(whole, budget=case.reset_after, offers=offers, cut=True)
-    return unit.play([start, whole], case.seed)
+    return unit.play([start, whole], case.seed, hits)
 
 
 def came_beats(answer: Answer, stream: str, due: Beats) -> Beats:

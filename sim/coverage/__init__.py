@@ -1,6 +1,6 @@
 """Coverage: what of each unit a suite has exercised, and what it has not."""
 
-from sim.coverage.coverage import Coverage, Share, UnitCoverage, cover
+from sim.coverage.coverage import Coverage, Share, UnitCoverage, cover, cover_streams
 from sim.coverage.report import print_coverage
 
-__all__ = ["Coverage", "Share", "UnitCoverage", "cover", "print_coverage"]
+__all__ = ["Coverage", "Share", "UnitCoverage", "cover", "cover_streams", "print_coverage"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,14 @@ import numpy.typing as npt
 
 from sim.batch.model import Covered
 from sim.cache import SimulationError
+
+# What no play can run or turn, by file: functions, signals or bits of them, and the reason.
+OUT_OF_REACH: Mapping[str, Mapping[str, str]] = {
+    "swu.v": {"rows": "a constant, as wide as what it is compared with"},
+    "threshold_search.v": {"founds[2:0]": "nothing is found before the first stage"},
+    "weight_rom.v": {"memory": "its words are constants"},
+    "width_converter.v": {"gcd": "it is of parameters, and runs while the unit is elaborated"},
+}
 
 _TOGGLE = re.compile(r"(.+?)(?:\[(\d+)\])?:(0->1|1->0)")
 
@@ -66,6 +74,20 @@ class File:
             signals[signal] = signals.get(signal, Bits()) | bits
         return File(blocks, signals)
 
+    def within_reach(self, beyond: Iterable[str], source: list[str]) -> File:
+        """Return it without functions, signals and bits that are out of reach."""
+        blocks, signals = dict(self.blocks), dict(self.signals)
+        for name in beyond:
+            lines = _lines_of_function(name, source)
+            blocks = {block: count for block, count in blocks.items() if block.line not in lines}
+            whole, _, places = name.partition("[")
+            high, _, low = places.rstrip("]").partition(":")
+            left = ~((2 << int(high)) - (1 << int(low))) if places else 0
+            for signal, bits in list(signals.items()):
+                if signal.name.partition("[")[0] == whole:
+                    signals[signal] = Bits(*(mask & left for mask in bits))
+        return File(blocks, {signal: bits for signal, bits in signals.items() if bits.all})
+
     @property
     def toggles(self) -> tuple[int, int]:
         """How many of the rises and falls happened, and how many could."""
@@ -109,6 +131,19 @@ class File:
                 for line, name, *masks in data["signals"]
             },
         )
+
+
+def _lines_of_function(name: str, source: list[str]) -> range:
+    """Return the numbers of its lines, none if it is no function."""
+    starts = [
+        number
+        for number, text in enumerate(source, start=1)
+        if re.match(rf"\s*function\b.*\b{re.escape(name)};", text)
+    ]
+    if not starts:
+        return range(0)
+    ends = (number for number, text in enumerate(source, start=1) if "endfunction" in text)
+    return range(starts[0], next((end for end in ends if end > starts[0]), len(source)) + 1)
 
 
 _WORDS = {"cond_then": "the value before the colon", "cond_else": "the value after the colon"}

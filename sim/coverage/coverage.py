@@ -1,6 +1,7 @@
 """Coverage: what one case, or many of them together, exercised in each unit, and what they did not.
 
-``cover`` tells it of a case that was played; ``Coverage.merged`` adds up; ``per_unit`` judges.
+``cover`` and ``cover_streams`` tell it of a case that was played; ``Coverage.merged`` adds up;
+``per_unit`` judges.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from golden.integer import InputError
 from sim.batch.model import Trace
+from sim.batch.streams import PlayedStreams
 from sim.coverage import code, functional
 from sim.coverage.code import File
 from sim.paths import RTL
@@ -21,6 +23,14 @@ from tb.case import Case
 def cover(case: Case, trace: Trace) -> Coverage:
     """Return what a case covered that was played with this trace; code only if the unit counted."""
     return Coverage(functional.hits(case, trace), code.read(trace.covered) if trace.covered else {})
+
+
+def cover_streams(played: PlayedStreams) -> Coverage:
+    """Return what a case of beats covered; code only if the unit counted."""
+    return Coverage(
+        functional.hits_of_streams(played.case, played.cycles, played.at_reset),
+        code.read(played.covered) if played.covered else {},
+    )
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class Coverage:
         path = rtl / f"{unit}.v"
         file = self.files.get(path.name)
         source = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        beyond = code.OUT_OF_REACH.get(path.name, {}) if file else {}
+        file = file and file.within_reach(beyond, source)
         return UnitCoverage(
             unit,
             Share(sum(1 for name in possible if hits.get(name)), len(possible)),
@@ -72,7 +84,8 @@ class Coverage:
             Share(*file.toggles) if file else None,
             tuple(name for name in possible if not hits.get(name)),
             tuple(file.holes(path.name, source)) if file else (),
-            {one.name: one.reason for one in mine if one.reason},
+            {one.name: one.reason for one in mine if one.reason}
+            | {f"{path.name} {name}": reason for name, reason in beyond.items()},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -122,4 +135,4 @@ class UnitCoverage:
     toggles: Share | None
     missed_bins: tuple[str, ...]
     code_holes: tuple[str, ...]
-    unreachable: Mapping[str, str]  # bins that can not be hit, and why
+    unreachable: Mapping[str, str]  # bins and code that are out of reach, and why

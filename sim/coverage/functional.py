@@ -5,14 +5,19 @@ for an mvau fills bins of dot as well. What happens is told from the case, from 
 the golden model, and from the beats that had moved when a reset cut in; of a large case only the
 first vectors are looked at, MOST_PARTIALS partial sums.
 
-``BINS`` is the whole table. A new unit adds its rows there, and what they look at to ``Seen``.
+Cases of beats fill bins of their own unit alone. What those look at, and their tables, are in
+``stream_cases.py``, ``movers.py`` and ``activations.py``.
+
+``BINS`` is all of it. A new unit adds its rows to one of the tables, and what they look at to its
+``Seen``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +25,11 @@ import numpy.typing as npt
 from golden import mvau
 from golden.integer import BoolArray, Format, IntArray, Overflow
 from sim.batch.model import Trace, played_stalls
+from sim.coverage import activations, bins, movers, stream_cases
 from sim.rtl import closure
 from tb.case import Case
 from tb.stalls import STREAMS, StallPattern
+from tb.streams import StreamCase
 
 MOST_PARTIALS = 1 << 18  # of one case that are looked at; one vector at least
 
@@ -158,27 +165,23 @@ class Seen:
         return np.asarray(np.logical_or.reduce(found))
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Something that should happen; ``happens`` tells where, or how often, it did in a case.
-
-    What can not happen has the ``reason`` in its place.
-    """
-
-    unit: str
-    name: str
-    happens: Callable[[Seen], npt.ArrayLike] | None
-    reason: str = ""
+Bin = bins.Bin[Seen]
 
 
 def hits(case: Case, trace: Trace) -> dict[str, dict[str, int]]:
     """Return how often a case that was played hit each bin, by unit and name; those hit alone."""
-    seen, units = Seen(case, trace), _units(case.unit)
-    found: dict[str, dict[str, int]] = {}
-    for one in BINS:
-        if one.happens and one.unit in units and (count := int(np.sum(one.happens(seen)))):
-            found.setdefault(one.unit, {})[one.name] = count
-    return found
+    return bins.hit(OF_CASES, _units(case.unit), Seen(case, trace))
+
+
+def hits_of_streams(
+    case: StreamCase, cycles: int, at_reset: Mapping[str, int] | None = None
+) -> dict[str, dict[str, int]]:
+    """Return the same of beats that were played in so many cycles.
+
+    ``at_reset`` are the beats of each stream that had moved when a reset cut in.
+    """
+    seen = _SEEN.get(case.unit, stream_cases.Seen)(case, cycles, at_reset)
+    return bins.hit(OF_STREAMS, {case.unit}, seen)
 
 
 @cache
@@ -316,7 +319,7 @@ def _folded(unit: str) -> list[Bin]:
     ]  # fmt: skip
 
 
-BINS: tuple[Bin, ...] = (
+OF_CASES: tuple[Bin, ...] = (
     *(one for sums in SUMS for one in _sums(sums)),
     Bin("dot", "weight: lowest", lambda s: s.case.weights == s.spec.weights.minimum),
     Bin("dot", "weight: highest", lambda s: s.case.weights == s.spec.weights.maximum),
@@ -357,13 +360,14 @@ BINS: tuple[Bin, ...] = (
     _reset("skid_buffer", "with no beat in it", lambda r: r.waiting == 0),
     _reset("skid_buffer", "with 1 beat in it", lambda r: r.waiting == 1),
     _reset("skid_buffer", "with 2 beats in it", lambda r: r.waiting == 2),
-    Bin(
-        "skid_buffer", "a beat offered while it is full", None,
-        "no unit makes a beat while it has no room",
-    ),
     *_streams("mac"),
     *_streams("mvau"),
     *_streams("vvau"),
     *_folded("mvau"),
     *_folded("vvau"),
 )  # fmt: skip
+
+OF_STREAMS: tuple[bins.Bin[Any], ...] = (*movers.BINS, *activations.BINS)
+_SEEN = {"threshold": activations.SeenThresholds, "mvtu": activations.SeenActivations}
+
+BINS: tuple[bins.Bin[Any], ...] = (*OF_CASES, *OF_STREAMS)

@@ -127,7 +127,8 @@ class Regression:
         return [
             outcome
             for outcome in self.failures
-            if (outcome.job.kind, outcome.job.settings.get("simulator")) == ("play", "batch")
+            if outcome.job.kind in ("play", "streams")
+            and outcome.job.settings.get("simulator") == "batch"
         ]
 
     @cached_property

@@ -293,7 +293,7 @@ def _coverage_json(unit: UnitCoverage) -> dict[str, Any]:
     return {
         "bins": share(unit.bins), "code": share(unit.blocks), "toggles": share(unit.toggles),
         "missed_bins": list(unit.missed_bins), "code_holes": list(unit.code_holes),
-        "unreachable_bins": dict(unit.unreachable),
+        "unreachable": dict(unit.unreachable),
     }  # fmt: skip
 
 

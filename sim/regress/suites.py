@@ -20,7 +20,7 @@ from sim.regress.job import Job, Json
 from sim.tools import SIMULATORS
 from tb.case import DENSE, UNITS
 from tb.stalls import STREAMS
-from tb.unit_shapes import PARTS, SHAPES, named
+from tb.unit_shapes import COVERS_CODE, PARTS, SHAPES, named
 
 FILE = Path(__file__).with_name("suites.toml")
 ENGINES = ("batch", *SIMULATORS)
@@ -203,10 +203,16 @@ def _streams(book: _Book, config: Mapping[str, Any], seed: int) -> Iterator[Job]
     for unit, simulator, own in product(
         _units(book, config, list(SHAPES)), _engines(book, config), config.get("seeds", [1])
     ):
-        shapes: list[Json] = [dict(shape) for shape in SHAPES[unit]]
+        shapes, covering = (
+            [dict(shape) for shape in of[unit]] for of in (SHAPES, COVERS_CODE)
+        )  # fmt: skip
         yield Job(
             f"{unit}, {simulator}, seed {own}", "streams", unit,
-            {"shapes": shapes, "simulator": simulator, "seed": seed + own}, config["why"],
+            {
+                "shapes": shapes, "simulator": simulator, "seed": seed + own,
+                "covers_code": covering,
+            },
+            config["why"],
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sim import batch
 from sim.batch.streams import judge_streams, load_streams
+from sim.coverage import Coverage, cover_streams
 from sim.regress.job import Job, Result, failed, passed
 from sim.run import play_streams
 from sim.tools import simulator
@@ -17,6 +18,7 @@ INSIDE = ("sim.worker", "tb.stream_tests")
 def run(job: Job, rtl: Path, explain: bool) -> Result:
     engine = job.settings["simulator"]
     count = beats = 0
+    covered: list[Coverage] = []
     for shape in job.settings["shapes"]:
         cases = hostile_cases(job.unit, shape, job.settings["seed"], few=engine != "batch")
         count += len(cases)
@@ -26,7 +28,8 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
                 return failed(job, "\n".join([f"{job.unit} {shape}", *faults]))
             beats += sum(len(due) for case in cases for due in case.sinks.values())
             continue
-        unit = load_streams(cases[0], rtl)
+        counts_code = explain and shape in job.settings["covers_code"]
+        unit = load_streams(cases[0], rtl, coverage=counts_code)
         for case in cases:
             played = judge_streams(unit, case)
             beats += played.beats
@@ -35,4 +38,7 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
                 return failed(job, played.report, played.replay)
             if not played.passed:
                 return failed(job, played.report)
-    return passed({"cases": count, "beats": beats})
+            if explain:
+                covered.append(cover_streams(played))
+    details = {"coverage": Coverage.merged(covered).to_json()} if covered else {}
+    return passed({"cases": count, "beats": beats}, details)
