@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from regress_suite import asked, here, result
 
 from golden.units import PARAMETERS
 from sim import batch
@@ -17,7 +20,7 @@ from sim.coverage.functional import OF_STREAMS, hits_of_streams
 from sim.coverage.movers import filled
 from sim.coverage.stream_cases import Seen
 from sim.paths import RTL
-from sim.regress import kinds
+from sim.regress import cluster, kinds
 from sim.regress.suites import suite
 from tb.streams import Beats, StreamCase
 from tb.unit_shapes import COVERS_CODE, SHAPES
@@ -413,12 +416,32 @@ def test_shapes_that_count_are_among_those_that_play() -> None:
         assert all(shape in SHAPES[unit] for shape in shapes)
 
 
+# In a regression
+
+
+JOB = next(job for job in suite("quick").jobs if (job.kind, job.unit) == ("streams", "weight_rom"))
+
+
 @pytest.mark.sim
 def test_a_job_tells_what_it_covered_and_a_hunt_does_not_look() -> None:
-    job = next(j for j in suite("quick").jobs if j.kind == "streams" and j.unit == "weight_rom")
-    coverage = Coverage.from_json(kinds.run(job).details["coverage"])
+    coverage = Coverage.from_json(kinds.run(JOB).details["coverage"])
     rom = next(each for each in coverage.per_unit() if each.unit == "weight_rom")
     assert (rom.missed_bins, rom.code_holes) == ((), ())
     assert rom.blocks is not None
     assert rom.unreachable == {"weight_rom.v memory": "its words are constants"}
-    assert not kinds.run(job, explain=False).details
+    assert not kinds.run(JOB, explain=False).details
+
+
+@pytest.mark.sim
+def test_a_regression_asks_for_the_bins_of_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "outcomes", here)
+    told = asked(tmp_path, [JOB], covers=True)
+    assert not told.failures
+    assert not told.passed
+    assert "fifo: full" in told.uncovered
+    assert not any(name.startswith("weight_rom: ") for name in told.uncovered)
+    broken = replace(told.outcomes[0], result=result("failed", signature="lost", report="lost"))
+    unknown = replace(told, outcomes=(broken,))
+    assert (unknown.unseen, unknown.uncovered) == ([broken], [])
