@@ -6,6 +6,7 @@ INPUTS   ?=           ## sim, sweep, network: labelled inputs (.npz) for LAYER o
 PE       ?=           ## sim, sweep: output rows at once in the mvau; must divide MH
 SIMD     ?=           ## sim, sweep: input columns at once in the mvau; must divide MW
 OVERFLOW ?= wrap      ## sim, sweep, network: wrap or saturate; sweep: or wrap,saturate
+UNITS    ?=           ## sim: which of mac, mvau, unrolled; mac,mvau without it
 DUT      ?=           ## sim, repro: a description (.toml) of RTL to play in place of ours
 STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7; network: of input and output
 NETWORK  ?=           ## network: cnn, mlp or a network file (.npz); without it cnn
@@ -44,7 +45,7 @@ sim: .venv/light ## the main job: play the trained layers through the RTL at P=A
 	@$(BIN)/a2q sim --acc $(call quoted,ACC) --sim $(call quoted,SIM) --seed $(call quoted,SEED) \
 	  $(call given,overflow,OVERFLOW) --stall $(call quoted,STALL) $(call option,dut,DUT) \
 	  $(call option,layer,LAYER) $(call option,inputs,INPUTS) \
-	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
+	  $(call option,units,UNITS) $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
 
 network: .venv/light ## a whole network as one Verilog top: real images, accuracy, overflows and cycles of each stage
 	@$(BIN)/a2q network --acc $(call quoted,ACC) --overflow $(call quoted,OVERFLOW) \

@@ -162,7 +162,7 @@ def _layer_verdict(
     layer = named.layer
     *_, widest = played  # of all rows, if any is
     accuracy = exact_accuracy = None
-    if data is not None and widest.case.unit == "mvau":
+    if data is not None and widest.case.unit != "mac":
         data = data.first(widest.case.families.count(stimulus.REAL))
         exact_accuracy = data.accuracy(layer.scores(layer.accumulate(data.values)))
         if widest.passed and widest.outcome is not None:

@@ -36,7 +36,7 @@ try:
     from sim.run import play, play_streams
     from sim.sweep import command as sweep
     from sim.tools import SIMULATORS, simulator
-    from tb.case import Case
+    from tb.case import DENSE, UNROLLED, Case
     from tb.stalls import STREAMS
     from tb.streams import StreamCase
 except KeyboardInterrupt:  # they take a moment
@@ -44,6 +44,7 @@ except KeyboardInterrupt:  # they take a moment
     sys.exit(130)
 
 BAD_INPUT, INTERRUPTED = 2, 130
+PLAYED = (*DENSE, UNROLLED)  # units that the main job can be about
 STALL_HELP = (
     "input, weight or output; never, every-N, bursts-ON-OFF, random-PERCENT, late-CYCLES or "
     "cycles-BITS, for example weight=random-30,output=bursts-4-7"
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     sim.add_argument("--acc", default="16", metavar="P", help="accumulator width, 2 to 64")
     sim.add_argument("--layer", metavar="FILE", help="a layer (.npz) in place of the shipped ones")
     sim.add_argument("--inputs", metavar="FILE", help="labelled inputs (.npz) for that layer")
+    sim.add_argument("--units", metavar="UNIT[,...]", help=f"of {', '.join(PLAYED)}; mac,mvau")
     sim.add_argument("--pe", metavar="N", help="mvau: output rows at once")
     sim.add_argument("--simd", metavar="N", help="mvau: input columns at once")
     sim.add_argument("--overflow", metavar="POLICY", help="wrap, or saturate; that of the DUT")
@@ -176,6 +178,8 @@ def _sim(options: argparse.Namespace) -> int:
         raise InputError(f"INPUTS must come with a LAYER that they are for, got {options.inputs}")
     else:
         layers, data = plan.shipped_layers(acc_bits), plan.shipped_images()
+    if options.units is not None:
+        question = replace(question, units=_units(options.units, dut))
     if dut is not None:
         question = dut_command.question(question, dut, layers)
         dut_command.require(question, dut, layers, data)
@@ -195,6 +199,15 @@ def _sim(options: argparse.Namespace) -> int:
             partial.write_text(f"{text}\n", encoding="utf-8")
         console.print(f"verdict: {shown(output)}")
     return 0 if verdict.passed else FAILED
+
+
+def _units(text: str, dut: Dut | None) -> tuple[str, ...]:
+    units = tuple(text.split(","))
+    if dut is not None:
+        raise InputError(f"UNITS must not be given with a DUT, which is the unit, got {text!r}")
+    if not set(units) <= set(PLAYED) or len(set(units)) < len(units):
+        raise InputError(f"UNITS must be some of {', '.join(PLAYED)}, got {text!r}")
+    return units
 
 
 def _repro(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from golden.layer import LabelledInputs, QuantLayer
 from golden.spec import MvauSpec
 from sim.paths import LAYERS
 from tb import stimulus
-from tb.case import DENSE, Case, Stimulus
+from tb.case import DENSE, UNROLLED, Case, Stimulus
 
 # A layer of any size is played in about half a minute: what is beyond these beats is left to exact
 # arithmetic, which is about all rows and all inputs anyway. The verdict says how much was played.
@@ -97,7 +97,7 @@ def cases(question: Question, named: NamedLayer, data: LabelledInputs | None) ->
         given = stimulus.uniform(layer.weights, layer.inputs, UNIFORM_VECTORS, rng)
     else:
         given = Stimulus(stimulus.REAL, data.values)
-    makers = {"mac": _mac_case, "mvau": _mvau_case}
+    makers = {"mac": _mac_case, "mvau": _mvau_case, UNROLLED: _unrolled_case}
     return [makers[unit](question, named, given) for unit in question.units]
 
 
@@ -116,15 +116,27 @@ def _mac_case(question: Question, named: NamedLayer, given: Stimulus) -> Case:
 
 
 def _mvau_case(question: Question, named: NamedLayer, given: Stimulus) -> Case:
+    layer = named.layer
+    folds = _widest_divisor(layer.mh, 5), _widest_divisor(layer.mw, 8)
+    return _matrix_case(question, named, given, "mvau", *folds)
+
+
+def _unrolled_case(question: Question, named: NamedLayer, given: Stimulus) -> Case:
+    return _matrix_case(question, named, given, UNROLLED, named.layer.mh, named.layer.mw)
+
+
+def _matrix_case(
+    question: Question, named: NamedLayer, given: Stimulus, unit: str, pe: int, simd: int
+) -> Case:
     """Play all rows, against as much data and as many rows' worst cases as the budget allows."""
     layer = named.layer
-    pe = _widest_divisor(layer.mh, 5) if question.pe is None else question.pe
-    simd = _widest_divisor(layer.mw, 8) if question.simd is None else question.simd
+    pe = pe if question.pe is None else question.pe
+    simd = simd if question.simd is None else question.simd
     spec = layer.spec(question.acc_bits, pe=pe, simd=simd, **_policy(question))
     vectors = MVAU_BEATS // spec.total_fold
     given = Stimulus(given.family, given.vectors[: max(1, vectors // 2)])
     hardest = layer.weights[_hardest_rows(layer, max(1, vectors // 8))]
-    return _case(question, named, "mvau", spec, layer.weights, hardest, given)
+    return _case(question, named, unit, spec, layer.weights, hardest, given)
 
 
 def _policy(question: Question) -> dict[str, int]:

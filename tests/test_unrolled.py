@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import types
@@ -17,7 +18,7 @@ from pyverilog.vparser import ast
 from rtl_suite import SATURATE, WRAP, simulators
 
 from golden import bounds, mvau
-from golden.integer import InputError, IntArray, bits_for
+from golden.integer import Format, InputError, IntArray, bits_for
 from golden.layer import QuantLayer
 from golden.spec import MvauSpec
 from sim import batch, cli
@@ -475,6 +476,19 @@ def test_a_failure_is_made_small_and_replays_from_its_file_alone(
     assert "MISMATCH  result" in capsys.readouterr().out
     assert cli.main(["repro", "--sim", sim, file]) == 0
     assert "RTL = golden model, bit for bit" in capsys.readouterr().out
+
+
+@pytest.mark.sim
+def test_the_main_job_plays_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    layer = QuantLayer(np.array([[7, 0, -8, 7], [0, 1, 0, -1]]), 4, Format(4, signed=False))
+    layer.save(tmp_path / "small.npz")
+    asked = ["--layer", str(tmp_path / "small.npz"), "--acc", "8", "--units", "unrolled"]
+    told = tmp_path / "verdict.json"
+    assert cli.main(["sim", *asked, "--sim", simulators()[-1], "--json", str(told)]) == 0
+    assert "unrolled with PE=2 SIMD=4" in " ".join(capfd.readouterr().out.split())
+    (told,) = json.loads(told.read_text())["layers"]
+    assert [run["unit"] for run in told["runs"]] == ["unrolled"]
+    assert told["overflows_seen"] > 0
 
 
 def test_command_writes_a_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
