@@ -24,6 +24,8 @@ from tb.stalls import StallPattern
 
 MAX_SENTENCES = 5
 
+TAP = "tap_"  # begins the name of a stream inside a unit, which can only be watched
+
 # Say in their header that ready of the output passes through to that of the input.
 PASS_READY = ("replay_buffer",)
 

@@ -11,6 +11,7 @@ output. So RTL and golden model can be compared in every stage.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +22,12 @@ import numpy as np
 from golden.integer import InputError, Overflow
 from golden.network import Network, Shape, Stage
 from golden.spec import MvauSpec
-from sim.generate.verilog import Module, Word, literal
+from sim.generate.verilog import Module, Word, concat, literal
 from tb.packing import weight_beats
+from tb.streams import TAP
 
 WIDEST = 63  # P of a pipeline: a threshold has one bit more
+LONGEST = 1 << 15  # bits of a number; Verilator takes none of more than twice as many
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,7 @@ class Fold:
 
     @property
     def name(self) -> str:
-        return self.stage.name.replace("-", "_")
+        return self.stage.name
 
     @property
     def unit(self) -> str:
@@ -78,7 +81,11 @@ class Fold:
 
     @property
     def cycles(self) -> int:
-        """Cycles a frame, of whichever is slower: the unit, or the window or pixels before it."""
+        """Cycles a frame, of whichever is slower: the unit, or the window or pixels before it.
+
+        What a window waits between two frames, if it has no room for the rows that the next one
+        begins with, is not counted.
+        """
         taps = self.spec.mw * (self.spec.mh if self.stage.depthwise else 1)
         sent = self.positions * taps if self.has_window else prod(self.inputs)
         return max(
@@ -97,12 +104,23 @@ class Pipeline:
 
     @property
     def top(self) -> str:
-        return self.network.name.replace("-", "_")
+        # No unit and no word of Verilog begins like that.
+        return f"network_{self.network.name.replace('-', '_')}"
 
     @property
     def cycles(self) -> int:
         """Cycles from frame to frame, as the slowest stage has it."""
         return max(fold.cycles for fold in self.folds)
+
+    @property
+    def latency(self) -> int:
+        """Cycles that the first frame needs at most, but for those from unit to unit.
+
+        All thresholds are loaded, side by side; then stage after stage has the frame for itself.
+        """
+        steps = [fold.stage.layer.thresholds for fold in self.folds]
+        load = max(0 if array is None else array.size for array in steps)
+        return load + sum(fold.cycles for fold in self.folds)
 
     @property
     def lanes(self) -> int:
@@ -113,7 +131,7 @@ class Pipeline:
     def stream_of(self) -> Mapping[str, str]:
         """The stream on which the accumulators of each stage can be seen, by the stage's name."""
         *inner, last = self.folds
-        return {fold.name: f"tap_{fold.name}" for fold in inner} | {last.name: "m_axis_output"}
+        return {fold.name: f"{TAP}{fold.name}" for fold in inner} | {last.name: "m_axis_output"}
 
     @property
     def modules(self) -> set[str]:
@@ -140,13 +158,21 @@ def folded(
 ) -> Pipeline:
     """Return a pipeline whose every stage takes at most so many ``cycles`` a frame, if it can.
 
-    Each stage gets the fewest multipliers that are enough; one that can not be that fast gets all.
-    Errors: InputError for a P that a pipeline can not have, or cycles that are none.
+    Each stage gets the fewest multipliers that are enough; one that can not be that fast gets the
+    fewest with which it is as fast as it can be. Errors: InputError for a P or the name of a stage
+    that a pipeline can not have, or cycles that are none.
     """
     if not 2 <= acc_bits <= WIDEST:
         raise InputError(f"P of a network must be 2 to {WIDEST}, got {acc_bits}")
     if cycles < 1:
         raise InputError(f"cycles a frame must be positive, got {cycles}")
+    for stage in network.stages:
+        # Verilator writes two _ in a row otherwise.
+        if stage.name.startswith(TAP) or not re.fullmatch("[a-z0-9]+(_[a-z0-9]+)*", stage.name):
+            raise InputError(
+                f"a stage of a pipeline must have a name with each _ between other characters, "
+                f"that does not begin with {TAP}, got {stage.name!r}"
+            )
     shapes = [(network.height, network.width, network.channels), *network.shapes]
     folds = []
     for stage, inputs, outputs in zip(network.stages, shapes, shapes[1:], strict=False):
@@ -164,6 +190,17 @@ def folded(
 
 def _divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def _joined(words: Sequence[int], bits: int) -> Word:
+    """Return words of so many bits as one, the first in the least significant bits."""
+    at_once = max(1, LONGEST // bits)
+    parts = [words[at : at + at_once] for at in range(0, len(words), at_once)]
+    numbers = [
+        literal(sum(word << i * bits for i, word in enumerate(part)), bits * len(part))
+        for part in parts
+    ]
+    return numbers[0] if len(numbers) == 1 else concat(*reversed(numbers))
 
 
 @dataclass(frozen=True)
@@ -200,7 +237,10 @@ class _Netlist:
             module.input("s_axis_input_tvalid"),
             module.output("s_axis_input_tready"),
         )
-        taps = {fold.name: self._outputs(f"tap_{fold.name}", fold) for fold in pipeline.folds[:-1]}
+        taps = {
+            fold.name: self._outputs(pipeline.stream_of[fold.name], fold)
+            for fold in pipeline.folds[:-1]
+        }
         output = self._outputs("m_axis_output", last, is_tap=False)
         lanes = first.lanes
         for fold in pipeline.folds:
@@ -305,7 +345,9 @@ class _Netlist:
             "threshold", fold.name, "activation",
             {
                 "MH": spec.mh, "PE": spec.pe, "ACC_BITS": spec.acc_bits,
-                "OUTPUT_BITS": layer.outputs.bits, "SIGNED_OUTPUT": int(layer.outputs.signed),
+                "OUTPUT_BITS": layer.outputs.bits,
+                # Bipolar outputs are 0 and 1 on the wires.
+                "SIGNED_OUTPUT": int(layer.outputs.signed and not layer.outputs.bipolar),
                 "SEARCH": 0,
             },
             sums.ports("s_axis_input") | steps.ports("s_axis_threshold")
@@ -315,11 +357,10 @@ class _Netlist:
 
     def _rom(self, name: str, role: str, words: Sequence[int], bits: int, loop: int) -> _Stream:
         stream = self._stream(f"{name}_{role}", bits)
-        contents = literal(sum(word << i * bits for i, word in enumerate(words)), bits * len(words))
         last = {"m_axis_tlast": self._module.wire(f"{name}_unused_{role}_last")}
         self._add(
             "weight_rom", name, role,
-            {"DATA_BITS": bits, "BEATS": len(words), "LOOP": loop, "WORDS": contents},
+            {"DATA_BITS": bits, "BEATS": len(words), "LOOP": loop, "WORDS": _joined(words, bits)},
             stream.ports("m_axis") | last,
         )  # fmt: skip
         return stream

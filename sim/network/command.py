@@ -17,7 +17,7 @@ from golden.network import Network
 from sim.arguments import FAILED, overflow, steps, whole, writable
 from sim.generate.pipeline import WIDEST
 from sim.network import report
-from sim.network.play import CYCLES, SIDES, NetworkVerdict, Question, play
+from sim.network.play import CYCLES, SIDES, NetworkVerdict, Question, play, require
 from sim.paths import NETWORKS, shown
 from sim.tools import simulator
 from tb.stalls import StallPattern
@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     networks, data = _networks(options, acc_bits)
     if options.images is not None:
         data = data.first(whole("IMAGES", options.images, 1, len(data.labels)))
+    for _, network in networks:
+        require(network, data, question)
     version = simulator("verilator").version
     verdicts: list[NetworkVerdict] = []
     with steps() as progress:

@@ -23,7 +23,8 @@ from sim.rtl import closure
 from tb.streams import Beats, StreamCase, differences
 
 CYCLES = 1000  # a frame, that foldings aim at
-DRAIN = 20_000  # cycles that the first frame may take to get through
+DRAIN = 1000  # cycles that a frame may take from unit to unit, all of them together
+SETTLED = 8  # frames after which those behind are no longer delayed by the start
 SIDES = {"input": "s_axis_input", "output": "m_axis_output"}
 
 
@@ -62,6 +63,7 @@ class NetworkVerdict:
     case_file: Path | None  # of a failure
     cycles: int
     latency: int  # cycles until the first frame was through
+    cycles_a_frame: float  # from frame to frame, once the start is forgotten
     seconds: float
     accuracy: float  # from the RTL's outputs
     golden_accuracy: float  # at P bits
@@ -81,13 +83,6 @@ class NetworkVerdict:
         return sum(stage.overflows_seen for stage in self.stages)
 
     @property
-    def cycles_a_frame(self) -> float:
-        """From frame to frame, once the first has got through."""
-        if self.images == 1:
-            return float(self.latency)
-        return (self.cycles - self.latency) / (self.images - 1)
-
-    @property
     def failures(self) -> list[str]:
         """Every way in which what was seen is not what must be; empty if the check passed."""
         failures = []
@@ -99,17 +94,23 @@ class NetworkVerdict:
                     f"RTL={shown(self.folder)}"
                 )
             failures.append(f"{self.name}: {self.report}{replay}")
-        if not all(stage.results for stage in self.stages):
+        elif not all(stage.results for stage in self.stages):
             failures.append(f"{self.name}: nothing was compared")
         if self.is_safe and self.overflows_seen:
             failures.append(f"{self.name}: {self.overflows_seen} overflows in a safe network")
         return failures
 
 
+def require(network: Network, data: LabelledInputs, question: Question) -> None:
+    """InputError for images that the network is not made for, or a P that it can not have."""
+    network.images(data.values)
+    folded(network, question.acc_bits, question.overflow, question.cycles)
+
+
 def play(name: str, network: Network, data: LabelledInputs, question: Question) -> NetworkVerdict:
     """Play labelled images through the RTL of a network and return the verdict.
 
-    Errors: InputError for images or a P that the network can not have; SimulationError if the RTL
+    Errors: InputError as ``require`` has it, and for stalls without end; SimulationError if the RTL
     does not build.
     """
     pipeline = folded(network, question.acc_bits, question.overflow, question.cycles)
@@ -119,12 +120,18 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
     how = (question.acc_bits, question.overflow, [fold.spec.simd for fold in pipeline.folds])
     trace = run(network, images, *how)
     case = stream_case(pipeline, images, trace, question)
-    alone = stream_case(pipeline, images[:1], run(network, images[:1], *how), question)
-    started, report, answer, latency = time.perf_counter(), "", None, 0
+    settled = min(SETTLED, -(-len(images) // 2))
+    starts = [
+        stream_case(pipeline, images[:few], run(network, images[:few], *how), question)
+        for few in (1, settled)
+    ]
+    started, report, answer, latency, every = time.perf_counter(), "", None, 0, 0.0
     try:
         answer = run_streams(unit, case)[-1]
         seconds = time.perf_counter() - started
-        latency = run_streams(unit, alone)[-1].cycles
+        latency, begun = (run_streams(unit, start)[-1].cycles for start in starts)
+        left = len(images) - settled
+        every = (answer.cycles - begun) / left if left else float(latency)
     except SimulationError as fault:
         report, seconds = str(fault), time.perf_counter() - started
     verdicts, scores = [], trace.scores
@@ -143,7 +150,7 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
     case_file = _keep(case, report)
     return NetworkVerdict(
         name, pipeline, len(images), tuple(verdicts), report, folder, case_file,
-        0 if answer is None else answer.cycles, latency, seconds,
+        0 if answer is None else answer.cycles, latency, every, seconds,
         0.0 if answer is None else data.accuracy(scores), data.accuracy(trace.scores),
         data.accuracy(run(network, images).scores),
     )  # fmt: skip
@@ -199,7 +206,7 @@ def stream_case(
         {SIDES["input"]: Beats(inputs.encode(pixels), inputs.bits)}, sinks,
         name=f"images{len(images)}", seed=question.seed,
         stalls={SIDES[side]: pattern for side, pattern in question.stalls.items()},
-        cycles=None, latency=DRAIN + 2 * len(images) * pipeline.cycles,
+        cycles=None, latency=DRAIN + 2 * (pipeline.latency + len(images) * pipeline.cycles),
     )  # fmt: skip
 
 

@@ -120,22 +120,35 @@ def _sentences(verdict: NetworkVerdict, calm: bool) -> str:
         return f"{name}: not judged, because the RTL is not what the golden model says."
     needed = max(verdict.pipeline.network.needed_bits)
     if verdict.is_safe:
-        text = f"{name}: safe. No input whatever needs more than {needed} of the {p} bits."
+        first = f"{name}: safe. No input whatever needs more than {needed} of the {p} bits."
     else:
-        text = (
-            f"{name}: not safe. Some input needs {needed} bits, there are {p}; "
-            f"{verdict.overflows_seen:,} results overflowed."
-        )
-    text += (
-        f"\n  accuracy {verdict.accuracy:.1%} from the RTL's outputs, as golden predicts "
-        f"({verdict.exact_accuracy:.1%} with unlimited accumulators)"
+        first = f"{name}: not safe. Some input needs {needed} bits, there are {p}."
+    results = sum(stage.results for stage in verdict.stages)
+    return "\n  ".join(
+        [
+            first,
+            f"overflows: {verdict.overflows_seen:,} of {results:,} results, as golden predicts",
+            f"accuracy: {verdict.accuracy:.1%} from the RTL's outputs, as golden predicts;",
+            f"  {verdict.exact_accuracy:.1%} with unlimited accumulators",
+            f"the first frame is through after {verdict.latency:,} cycles",
+            *_throughput(verdict, calm),
+            f"{verdict.images / verdict.seconds:,.0f} frames a second in this simulation",
+        ]
     )
-    every = verdict.cycles_a_frame
-    text += f"\n  a frame every {every:,.1f} cycles"
-    if calm:
-        text += f", {verdict.pipeline.cycles:,} by the folding"
-    return (
-        f"{text}; {verdict.latency:,} to get through; at {MEGAHERTZ} MHz "
-        f"{MEGAHERTZ * 1_000_000 / every:,.0f} frames a second,\n"
-        f"  {verdict.images / verdict.seconds:,.0f} a second in this simulation"
+
+
+def _throughput(verdict: NetworkVerdict, calm: bool) -> list[str]:
+    if verdict.images == 1:
+        return []
+    every, predicted = (
+        f"{cycles:,.1f}".removesuffix(".0")
+        for cycles in (verdict.cycles_a_frame, verdict.pipeline.cycles)
     )
+    if every == predicted:
+        promise = ", as the folding predicts"
+    else:
+        promise = f"; {'' if calm else 'without stalls '}the folding predicts {predicted}"
+    return [
+        f"a frame every {every} cycles{promise}",
+        f"{MEGAHERTZ * 1_000_000 / verdict.cycles_a_frame:,.0f} frames a second at {MEGAHERTZ} MHz",
+    ]
