@@ -55,7 +55,16 @@ SPECS = {
     "wide": spec_of(33, 10, 4, 4, 10, signed_input=True),
     "shipped shape": spec_of(64, 10, 8, 8, 16, overflow=SATURATE),
     "ample": spec_of(9, 10, 4, 4, 20),
+    "bipolar inputs": spec_of(7, 10, 4, 1, 5, signed_input=True, bipolar_input=True),
+    "bipolar inputs, saturating": spec_of(
+        3, 10, 3, 1, 2, signed_input=True, bipolar_input=True, overflow=SATURATE
+    ),
     "widest": spec_of(4, 10, 16, 16, 64, signed_input=True),
+}
+# Of which no weight is zero.
+BIPOLAR = {
+    "bipolar weights": spec_of(5, 10, 1, 3, 5, bipolar_weight=True),
+    "bipolar": spec_of(9, 10, 1, 1, 3, signed_input=True, bipolar_weight=True, bipolar_input=True),
 }
 
 
@@ -177,7 +186,7 @@ def test_text_is_clean_under_both_gates(name: str, tmp_path: Path) -> None:
             registers = registers if registers is None else list(registers)
             (tmp_path / "unrolled.v").write_text(unrolled(layer(spec), spec, registers).text)
             for gate in simulators():
-                assert lint_unit(UNROLLED, gate, {name: spec}, tmp_path) == []
+                assert lint_unit(UNROLLED, gate, {name: {}}, tmp_path) == []
 
 
 def require_golden(case: Case, out: IntArray, overflow: Any) -> None:
@@ -187,10 +196,10 @@ def require_golden(case: Case, out: IntArray, overflow: Any) -> None:
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, *BIPOLAR])
 def test_unit_equals_golden_model(name: str) -> None:
     """All families; stalls and resets change nothing; one vector a cycle, after the latency."""
-    spec = SPECS[name]
+    spec = (SPECS | BIPOLAR)[name]
     for case in (
         adverse_case(UNROLLED, spec),
         *(adverse_case(UNROLLED, spec, stalls={stream: STALLS[stream]}) for stream in STALLS),

@@ -140,6 +140,8 @@ class _Writer:
     def _input(self, lane: int, bits: int) -> Word:
         """Return the value of an input, two's complement, modulo 2^bits."""
         inputs, low = self.spec.inputs, lane * self.spec.input_bits
+        if inputs.bipolar:  # a bit: -1 is all ones, +1 is the last one alone
+            return concat(repeat(~self.input_data.part(low), bits - 1), literal(1, 1))
         if bits <= inputs.bits:
             return self.input_data.part(low, bits)
         fill = self.input_data.part(low + inputs.bits - 1) if inputs.signed else literal(0, 1)
