@@ -237,7 +237,7 @@ def refill(fold: Fold) -> int:
 
 @pytest.mark.sim
 @pytest.mark.parametrize(
-    "seed", [*ALWAYS, *(pytest.param(n, marks=ON_DEMAND) for n in range(16, 200))]
+    "seed", [*ALWAYS, *(pytest.param(n, marks=ON_DEMAND) for n in range(16, 100))]
 )
 def test_a_drawn_network_is_exact_whatever_the_streams_do(seed: int) -> None:
     one = drawn(seed)
