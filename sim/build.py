@@ -87,7 +87,7 @@ def build(
             "arguments": {
                 "sources": [str(file) for file in files],
                 "hdl_toplevel": made_of.top,
-                "parameters": {name: constant(value) for name, value in parameters.items()},
+                "parameters": constants(parameters),
                 "build_args": flags,
                 "build_dir": str(folder),
                 "timescale": ["1ns", "1ps"],
@@ -107,13 +107,20 @@ def build(
     return Build(simulator, made_of.top, kept(f"{simulator.name}-{top}", content, make), traced)
 
 
-def constant(value: int) -> int | str:
-    """Return the value of a parameter as simulators take it: as wide as the parameter is.
+def constants(parameters: Mapping[str, int]) -> dict[str, int | str]:
+    """Return parameters as simulators take them, each as wide as it is in the Verilog.
 
-    >>> constant(-1), constant(1 << 40)
-    (-1, "'h10000000000")
+    The WORDS of a ROM say their width: without it Verilator takes some for too narrow.
+
+    >>> constants({"SIGNED": -1, "DATA_BITS": 20, "BEATS": 5, "WORDS": 1 << 40})
+    {'SIGNED': -1, 'DATA_BITS': "'h14", 'BEATS': "'h5", 'WORDS': "100'h10000000000"}
     """
-    return value if value < 0 else f"'h{value:x}"
+    words = parameters.get("BEATS", 0) * parameters.get("DATA_BITS", 0)
+    width = {"WORDS": str(words)} if words > 0 else {}  # any other is for a static assert to refuse
+    return {
+        name: value if value < 0 else f"{width.get(name, '')}'h{value:x}"
+        for name, value in parameters.items()
+    }
 
 
 def contents(sources: Sequence[Path]) -> dict[str, str]:

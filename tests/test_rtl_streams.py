@@ -299,6 +299,17 @@ def test_simulators_agree(unit: str, parameters: dict[str, int], sim: str) -> No
     assert faults == []
 
 
+@pytest.mark.parametrize("sim", simulators())
+def test_the_last_words_of_a_rom_may_be_zero(sim: str) -> None:
+    """As a number, all words together then look narrower than they are."""
+    words = 15 << 60  # of 100 bits; a leading digit with its highest bit set counts as a width
+    parameters = {"DATA_BITS": 20, "BEATS": 5, "LOOP": 0, "WORDS": words}
+    cases = stream_cases("weight_rom", parameters)
+    require_good(cases)
+    _, faults = play_in_simulator(cases, simulator(sim))
+    assert faults == []
+
+
 def test_a_unit_without_cases_is_refused() -> None:
     with pytest.raises(InputError, match=r"^unit must be one of skid_buffer, .*, got 'mvau'$"):
         stream_cases("mvau", {})

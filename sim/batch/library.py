@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sim.build import FLAGS, constant, contents, does_not_build, require_same
+from sim.build import FLAGS, constants, contents, does_not_build, require_same
 from sim.cache import kept
 from sim.paths import RTL
 from sim.process import run_logged
@@ -97,7 +97,7 @@ def verilated(
     """
     verilator, made_of = simulator("verilator"), sources(unit, parameters, rtl)
     tool = shutil.which("verilator_bin", path=verilator.env()["PATH"]) or "verilator"
-    overrides = [f"-G{name}={constant(value)}" for name, value in parameters.items()]
+    overrides = [f"-G{name}={value}" for name, value in constants(parameters).items()]
     command = [
         tool, "--cc", "--prefix", "Vunit", "--top-module", made_of.top, "--Mdir", str(folder),
         *FLAGS["verilator"], *made_of.flags.get("verilator", ()), *extra, *overrides,
