@@ -94,7 +94,7 @@ def test_what_the_runner_is_asked_for(worker: Worker, rtl: Path) -> None:
     build = built(rtl)
     (job,) = worker.jobs
     assert job["arguments"]["sources"] == [str(rtl / "one_flop.v")]
-    assert job["arguments"]["parameters"] == PARAMETERS
+    assert job["arguments"]["parameters"] == {name: f"'h{n:x}" for name, n in PARAMETERS.items()}
     fresh = Path(job["arguments"]["build_dir"])
     assert fresh.is_absolute()
     assert fresh.parent == build.folder.parent
