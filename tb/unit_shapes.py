@@ -1,7 +1,7 @@
 """The shapes at which units that are no matrix units are linted, played and hunted.
 
 Small ones: each meets its generate branches, counts of one, of two powers and of none, and words
-wider than a machine's.
+wider than a machine's. The sharpest comes first: mutants are hunted in this order.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ def _shapes(unit: str, *values: tuple[int, ...]) -> tuple[Shape, ...]:
 SHAPES: dict[str, tuple[Shape, ...]] = {
     "skid_buffer": _shapes("skid_buffer", (1,), (72,)),
     "replay_buffer": _shapes(
-        "replay_buffer", (8, 1, 1), (9, 5, 1), (33, 1, 3), (16, 6, 5), (65, 8, 2)
+        "replay_buffer", (16, 6, 5), (8, 1, 1), (9, 5, 1), (33, 1, 3), (65, 8, 2)
     ),
-    "fifo": _shapes("fifo", (1, 2), (65, 5), (8, 8)),
+    "fifo": _shapes("fifo", (65, 5), (1, 2), (8, 8)),
     "width_converter": _shapes(
         "width_converter",
+        (5, 5, 3),
         (8, 1, 1),
-        (2, 1, 3),
+        (2, 1, 4),
         (9, 6, 1),
-        (5, 3, 2),
         (3, 4, 6),
-        (7, 2, 5),
+        (7, 3, 5),
         (64, 5, 2),
     ),
-    "weight_rom": _shapes("weight_rom", (1, 1, 1), (1, 2, 0), (65, 5, 1), (8, 4, 0)),
+    "weight_rom": _shapes("weight_rom", (65, 5, 1), (8, 4, 0), (1, 1, 1), (1, 2, 0)),
     "threshold": _shapes(
         "threshold",
-        (1, 1, 2, 1, 0, 0),
-        (1, 1, 2, 1, 0, 1),
         (6, 2, 9, 2, 1, 0),
         (6, 3, 8, 3, 0, 1),
+        (1, 1, 2, 1, 0, 0),
+        (1, 1, 2, 1, 0, 1),
         (4, 1, 63, 2, 1, 1),
         (5, 5, 16, 4, 0, 0),
     ),
     "swu": _shapes(
         "swu",
-        (1, 1, 1, 1, 1, 1, 1, 0, 1, 0),
-        (4, 2, 1, 5, 4, 3, 1, 1, 1, 0),
         (4, 6, 2, 5, 5, 3, 2, 1, 1, 1),
+        (4, 2, 1, 5, 4, 3, 1, 1, 1, 0),
+        (1, 1, 1, 1, 1, 1, 1, 0, 1, 0),
         (9, 2, 2, 6, 7, 2, 2, 2, 3, 0),
         (1, 3, 1, 4, 4, 2, 3, 0, 1, 1),
     ),

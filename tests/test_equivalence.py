@@ -113,6 +113,20 @@ def test_a_wider_counter_of_a_unit_is_proved() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("unit", "old", "new"),
+    [
+        ("fifo", "COUNT_BITS = $clog2(DEPTH + 1)", "COUNT_BITS = $clog2(DEPTH + 1)+1"),
+        ("weight_rom", "last && LOOP == 0", "LOOP == 0 && last"),
+        # A part inside of its unit, which writes a threshold before it compares with it.
+        ("threshold_parallel", "threshold <= acc_ext", "!(acc_ext < threshold)"),
+    ],
+)
+def test_a_harmless_edit_of_what_has_a_memory_is_proved(unit: str, old: str, new: str) -> None:
+    found = of_unit(unit, old, new)
+    assert found.fate is Fate.EQUIVALENT, found
+
+
 @pytest.mark.parametrize("unit", ["pe", "dot"])
 def test_a_unit_is_the_same_as_itself(unit: str) -> None:
     found = prove(unit, (RTL / f"{unit}.v").read_text(encoding="utf-8"))
@@ -191,6 +205,13 @@ def test_a_difference_far_from_reset_is_found(tmp_path: Path) -> None:
         ("skid_buffer", "            skid_valid_q <= 1'b0;\n", "", "DATA_BITS=1"),
         ("dot", "OVERFLOW == 0) ?", "OVERFLOW == 1) ?", "OVERFLOW="),
         ("pe", "overflow = 1'b0", "overflow = 1'b1", "OBSERVE=0"),
+        ("fifo", "(write_q == LAST_PLACE[PLACE_BITS-1:0])", "(&write_q)", "DEPTH=3"),
+        ("width_converter", "groups_q >> (OUT*GROUP_BITS)", "groups_q >> (OUT*LANE_BITS)",
+         "IN_LANES=2 OUT_LANES=4"),
+        # A word without a value is nothing that may be believed.
+        ("weight_rom", "i < BEATS;", "i < BEATS - 1;", "BEATS=1"),
+        ("threshold_stage", "memory[write_address] <=", "memory[read_address] <=", "SEARCH=1"),
+        ("window_cursor", "NEXT_TAP      = DILATION %", "NEXT_TAP      = STRIDE %", "DILATION=2"),
     ],
 )  # fmt: skip
 def test_units_differ_at_the_shape_that_shows_it(unit: str, old: str, new: str, at: str) -> None:

@@ -6,8 +6,11 @@ with Spacer, which proves that there is none, however long one waits.
 
 What can be meant by "the same" is chosen so that a simulator could never tell a difference:
 
-- Both registers and memories start from any value, each copy from its own. Reset is high in the
-  first cycle and may come again; outputs count from the cycle after it on.
+- Registers and memories start from any value, and one that both copies have from the same in both:
+  whatever the edited one does from some power-on state, the original does from one, too. What an
+  ``initial`` block fills starts as it says. Reset is high in the first cycle and may come again;
+  outputs count from the cycle after it on.
+- A part that is never used alone (``WITHIN``) is compared inside of the unit that it belongs to.
 - Of a stream (named by its ``X_tvalid``) data, user and last count while valid is high.
 - What Verilog leaves undefined may be anything, each copy for itself: nothing is equal by luck.
 - A module without ``clk`` is compared for all inputs.
@@ -26,7 +29,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -89,6 +92,11 @@ def _mvau(mw: int, mh: int, pe: int, *dot: int, observe: int, bipolar: str = "")
     return {**_widths(mw=mw, mh=mh, pe=pe), **_pe(*dot, observe=observe, bipolar=bipolar)}
 
 
+_WINDOW = (
+    "INPUT_BITS", "CHANNELS", "SIMD", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "PADDING", "DILATION",
+    "DEPTHWISE",
+)  # fmt: skip
+
 # Where modules are compared. Each meets all of its generate branches, both overflow policies, both
 # signs, bipolar weights (w) and inputs (x), and counts that are one, two, no power of two, and more
 # than that.
@@ -142,6 +150,85 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     ),
 }
 SHAPES["vvau"] = SHAPES["mvau"]  # it has the same parameters, and folds as much
+SHAPES |= {
+    "fifo": tuple(
+        _widths(data_bits=bits, depth=depth)
+        for bits, depth in (
+            (1, 2),  # the least
+            (2, 3),  # no power of two
+            (1, 4),  # three bits of counter
+        )
+    ),
+    "width_converter": tuple(
+        _widths(lane_bits=bits, in_lanes=come, out_lanes=leave)
+        for bits, come, leave in (
+            (2, 1, 1),
+            (1, 1, 3),  # gathered, and cut
+            (1, 3, 1),
+            (1, 2, 3),  # neither divides the other
+            (1, 3, 2),
+            (1, 2, 4),  # groups of two lanes
+            (1, 4, 2),
+        )
+    ),
+    "weight_rom": tuple(
+        _widths(data_bits=bits, beats=beats, loop=loop, words=words)
+        for bits, beats, loop, words in (
+            (1, 1, 1, 0b1),
+            (2, 1, 0, 0b01),
+            (1, 2, 0, 0b01),
+            (2, 3, 1, 0b10_11_01),  # no power of two
+            (1, 4, 1, 0b0010),
+            (1, 5, 0, 0b10110),  # three bits of counter
+        )
+    ),
+    "threshold": tuple(
+        _widths(mh=mh, pe=pe, acc_bits=p, output_bits=b, signed_output=signed, search=search)
+        for search in (0, 1)
+        for mh, pe, p, b, signed in (
+            (1, 1, 2, 1, 0),  # one threshold
+            (2, 1, 2, 2, 1),  # three of each of two rows
+            (3, 1, 2, 1, 1),  # no power of two rows, one after the other
+            (2, 2, 3, 1, 0),  # two at once
+        )
+    ),
+    "swu": tuple(
+        dict(zip(_WINDOW, values, strict=True))
+        for values in (
+            (1, 1, 1, 1, 1, 1, 1, 0, 1, 0),  # a pixel
+            (1, 1, 1, 2, 1, 2, 1, 1, 1, 0),  # padding, three rows in the ring
+            (2, 2, 2, 2, 2, 1, 2, 0, 1, 0),  # strides over rows; lanes of two channels
+            (1, 2, 1, 2, 2, 2, 1, 0, 1, 1),  # two beats a pixel, outside of the taps
+            (1, 2, 1, 1, 2, 2, 1, 1, 1, 0),  # ... and inside
+            (1, 1, 1, 3, 2, 2, 1, 1, 2, 0),  # dilation, over a ring of a power of two
+        )
+    ),
+    # Of two units that have shapes of their own; what it adds are wires between them.
+    "mvtu": (
+        {
+            **_mvau(1, 1, 1, 1, 1, 1, 0, 2, 0, observe=1),
+            **_widths(output_bits=1, signed_output=0, search=0),
+        },
+        {
+            **_mvau(2, 2, 2, 1, 1, 1, 1, 2, 1, observe=0),
+            **_widths(output_bits=1, signed_output=1, search=1),
+        },
+    ),
+}
+SHAPES["window_cursor"] = SHAPES["swu"]
+for _part, _search in (("parallel", 0), ("search", 1), ("stage", 1)):
+    SHAPES[f"threshold_{_part}"] = tuple(
+        shape for shape in SHAPES["threshold"] if shape["SEARCH"] == _search
+    )
+
+# Parts that are nothing alone, for others give them their numbers and hide what is not reset yet:
+# they are compared inside of the unit that they are part of, at shapes of it.
+WITHIN = {
+    "threshold_parallel": "threshold",
+    "threshold_search": "threshold",
+    "threshold_stage": "threshold",
+    "window_cursor": "swu",
+}
 
 
 def prove(
@@ -149,7 +236,7 @@ def prove(
     mutated: str,
     rtl: Path = RTL,
     shapes: Sequence[Shape] | None = None,
-    limit_s: float = 60,
+    limit_s: float = 120,
 ) -> Proof:
     """Compare a module of ``rtl`` with its edited source, at each shape (default: ``SHAPES``).
 
@@ -169,7 +256,9 @@ def prove(
         scratch.mkdir(parents=True, exist_ok=True)
         for shape in chosen:
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                comparison = _Comparison(module, mutated, rtl, shape, Path(folder), limit_s)
+                comparison = _Comparison(
+                    module, WITHIN.get(module, module), mutated, rtl, shape, Path(folder), limit_s
+                )
                 if (difference := comparison.difference()) is not None:
                     return difference
     except (NotProved, InputError) as reason:
@@ -216,6 +305,7 @@ design -reset
 read_verilog -noopt {files}
 hierarchy -check -top {module} {parameters}
 proc -noopt
+opt_expr -keepdc
 memory_collect
 memory_map
 flatten
@@ -254,6 +344,7 @@ _SIDES = ("original", "mutated")
 @dataclass(frozen=True)
 class _Comparison:
     module: str
+    top: str
     mutated: str
     rtl: Path
     shape: Shape
@@ -279,7 +370,7 @@ class _Comparison:
 
         gates = json.loads((self.folder / "gates.json").read_text(encoding="utf-8"))
         netlist = Netlist(gates["modules"]["miter"], CLOCK)
-        trace = Search(netlist, "bad", self.limit_s).trace()
+        trace = Search(netlist, "bad", self.limit_s, _pairs(netlist)).trace()
         if trace is None:
             return None
         return self._different(_finding(trace[-1], ports), _example(trace, ports))
@@ -290,7 +381,7 @@ class _Comparison:
     def _sources(self) -> dict[str, list[str]]:
         """Put the sources into the folder; return the names of the files of both sides."""
         names = []
-        for path in closure(self.module, self.rtl):
+        for path in closure(self.top, self.rtl):
             shutil.copyfile(path, self.folder / path.name)
             names.append(path.name)
         (self.folder / "edited.v").write_text(self.mutated, encoding="utf-8")
@@ -300,15 +391,15 @@ class _Comparison:
 
     def _elaborates(self, files: list[str]) -> bool:
         """Whether Icarus takes it: Yosys has no objection to the zeroes of a static assert."""
-        overrides = (f"-P{self.module}.{name}={value}" for name, value in self.shape.items())
-        status = self._run(["iverilog", "-g2005", "-tnull", "-s", self.module, *overrides, *files])
+        overrides = (f"-P{self.top}.{name}={value}" for name, value in self.shape.items())
+        status = self._run(["iverilog", "-g2005", "-tnull", "-s", self.top, *overrides, *files])
         return status == 0
 
     def _elaborate(self, name: str, files: list[str]) -> str:
         return _ELABORATE.format(
             name=name,
             files=" ".join(files),
-            module=self.module,
+            module=self.top,
             parameters=" ".join(f"-chparam {key} {value}" for key, value in self.shape.items()),
         )
 
@@ -368,6 +459,14 @@ def _miter(ports: Ports) -> str:
     terms = [_differs(name, outputs) for name in outputs]
     body.append(f"assign bad = after_q & ({' | '.join(terms)});")
     return "\n".join([f"module miter ({', '.join([*heads, 'output bad'])});", *body, "endmodule\n"])
+
+
+def _pairs(netlist: Netlist) -> Iterator[tuple[int, int]]:
+    """Yield the bits that have the same name on both sides."""
+    for name, bits in netlist.names.items():
+        if match := re.fullmatch(r"(u_)?original([._].*)", name):
+            other = f"{match[1] or ''}mutated{match[2]}"
+            yield from zip(bits, netlist.names.get(other, ()), strict=False)
 
 
 def _differs(name: str, outputs: Iterable[str]) -> str:

@@ -34,6 +34,7 @@ class Netlist:
             elif cell["type"] != "$anyseq":
                 raise NotProved(f"it has a {cell['type'].strip('$_')}, of which there is no proof")
         self.starts = dict(_starts(module["netnames"].values()))  # of registers, where it is known
+        self.names = {name: net["bits"] for name, net in module["netnames"].items()}
         try:
             order = [bit for bit in TopologicalSorter(gates).static_order() if bit in gates]
         except CycleError:

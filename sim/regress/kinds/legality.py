@@ -114,7 +114,7 @@ def _broken(spec: dict[str, Any]) -> tuple[str, ...]:
 def _of_shapes(unit: str) -> list[Probe]:
     """Return sets of parameters around the smallest and the next of a unit's shapes."""
     probes = {}
-    for shape in SHAPES[unit][:2]:
+    for shape in sorted(SHAPES[unit], key=lambda shape: sum(shape.values()))[:2]:
         for name in units.PARAMETERS[unit]:
             for value in (*_VALUES, *_LARGE.get(name, ())):
                 changed = {**shape, name: value}
