@@ -28,10 +28,12 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print(_hostile(verdict.hostile), highlight=False)
     if not verdict.failures:
         console.print(f"RTL = golden model, bit for bit, in all {results:,} results.")
+    is_wrong = verdict.hostile is not None and verdict.hostile.failing > 0
     for layer in verdict.layers:
         console.print()
-        console.print(_sentences(layer), highlight=False)
-    if accuracies := _accuracies(verdict):
+        told = f"{layer.named.name}: not judged, because hostile cases failed."
+        console.print(told if is_wrong else _sentences(layer), highlight=False)
+    if not is_wrong and (accuracies := _accuracies(verdict)):
         console.print()
         console.print(accuracies, highlight=False)
     console.print()

@@ -70,6 +70,11 @@ def replay_option(rtl: Rtl) -> str:
     return f" DUT={shown(rtl.path)}"
 
 
+def mark(rtl: Rtl) -> str:
+    """Return what sets folders of runs on this RTL apart from those on others; nothing for ours."""
+    return "" if isinstance(rtl, Path) else f"-{rtl.digest()[:8]}"
+
+
 def closure(top: str, rtl: Path = RTL) -> list[Path]:
     """Return the files of ``top`` and, in turn, of every module that it names, sorted.
 

@@ -21,7 +21,7 @@ from sim.build import Build, build, work
 from sim.cache import SimulationError
 from sim.generate.sources import verilog_of
 from sim.paths import BUILD, RTL, shown
-from sim.rtl import Rtl, replay_option
+from sim.rtl import Rtl, mark, replay_option
 from sim.tools import Simulator
 from tb.case import Case
 from tb.scoreboard import Tally
@@ -76,7 +76,7 @@ def play_all(
         raise ValueError("cases of one simulation must share unit, spec and Verilog")
     built = build(unit, spec.verilog_parameters(unit), simulator, waves, verilog)
     more = f"-and-{len(cases) - 1}-more" if len(cases) > 1 else ""
-    place = BUILD / into / f"{cases[0].id}{more}-{simulator.name}"
+    place = BUILD / into / f"{cases[0].id}{more}-{simulator.name}{mark(rtl)}"
     homes = [Path(str(i)) if more else Path() for i in range(len(cases))]
     with _taking_place(place) as fresh:
         for case, home in zip(cases, homes, strict=True):

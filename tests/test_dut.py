@@ -82,6 +82,7 @@ def test_a_fault_of_a_foreign_unit_is_told(
     if bug == 4:
         assert failed.case.stalls["weight"] != "never"
     assert f"DUT={dut.path} WAVES=1" in failed.replay
+    assert failed.folder.name.endswith(f"-{dut.digest()[:8]}")  # so none of another one is there
     again = batch.play(Case.load(failed.folder / "case.json"), dut)
     assert not again.passed
 
@@ -171,6 +172,8 @@ def test_a_failure_of_the_main_job_is_replayed_with_the_same_description(
     assert cli.main(arguments) == 1
     said = capfd.readouterr().out
     assert "Hostile cases: 16 of 16 FAILED" in said
+    assert said.count("not judged, because hostile cases failed.") == 1
+    assert "guarantee" not in said
     replays = re.findall(r"make repro CASE=(\S+) DUT=(\S+) WAVES=1", said)
     assert len(replays) == 2
     (case, description), _ = replays

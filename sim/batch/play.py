@@ -15,7 +15,7 @@ from sim.batch.model import Model, load
 from sim.cache import SimulationError
 from sim.generate.sources import verilog_of
 from sim.paths import BUILD, RTL
-from sim.rtl import Rtl
+from sim.rtl import Rtl, mark
 from sim.run import Played
 from tb.case import Case, Stimulus
 from tb.scoreboard import Scoreboard
@@ -29,7 +29,9 @@ def play(case: Case, rtl: Rtl = RTL) -> Played:
 
     Errors: SimulationError if the unit does not build.
     """
-    played = replace(judge(load(case.spec, case.unit, verilog_of(case, rtl)), case), rtl=rtl)
+    played = judge(load(case.spec, case.unit, verilog_of(case, rtl)), case)
+    folder = played.folder.with_name(f"{played.folder.name}{mark(rtl)}")
+    played = replace(played, folder=folder, rtl=rtl)
     if not played.passed:
         played.folder.mkdir(parents=True, exist_ok=True)
         case.save(played.folder / "case.json")
