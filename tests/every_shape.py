@@ -144,8 +144,28 @@ def _whole() -> list[tuple[int, int, int, int]]:
     return [(mw, mw, mh, mh) for mw, mh in (*sizes, (61, 10), (19, 19))]
 
 
-def specs(unit: str, widest: int = LARGEST) -> Iterator[MvauSpec]:
-    """Yield specs of all formats and policies, in all folds, with P in all rooms."""
+def specs(unit: str, widest: int = LARGEST) -> list[MvauSpec]:
+    """Return specs of all formats and policies, in all folds, with P in all rooms.
+
+    A fold that would only be met where nothing overflows is given one bit less than is enough.
+    """
+    every = [*_scattered_specs(unit, widest)]
+    for name in ("pe", "simd", "mw", "mh"):
+        for value in range(1, LARGEST + 1):
+            those = [n for n, spec in enumerate(every) if getattr(spec, name) == value]
+            if those and not any(shows_overflow(every[n]) for n in those):
+                which = next(n for n in those if enough(every[n]) > 2)
+                narrow = enough(every[which]) - 1
+                every[which] = replace(every[which], acc_bits=narrow, observe=True)
+    return every
+
+
+def shows_overflow(spec: MvauSpec) -> bool:
+    """Whether some weights and inputs leave P, and an overflow bit tells."""
+    return spec.observe and spec.acc_bits < enough(spec)
+
+
+def _scattered_specs(unit: str, widest: int) -> Iterator[MvauSpec]:
     shapes = _whole() if unit == UNROLLED else _folded()
     turn = ("mac", "mvau", "vvau", "mvtu", UNROLLED).index(unit)
     for number, (of_weights, of_inputs, overflow) in enumerate(WIDTHS):
@@ -155,10 +175,10 @@ def specs(unit: str, widest: int = LARGEST) -> Iterator[MvauSpec]:
         spec = MvauSpec(
             mw, mh, 1 if unit == "mac" else pe, 1 if unit == "mac" else simd,
             weights.bits, inputs.bits, 2, inputs.signed, overflow,
-            observe=number % 11 != 5,
+            observe=(number + 2 * turn) % 11 != 5,
             bipolar_weight=weights.bipolar, bipolar_input=inputs.bipolar,
         )  # fmt: skip
-        room = ROOMS[(of_weights + of_inputs + 3 * overflow + turn) % len(ROOMS)]
+        room = ROOMS[(of_weights + of_inputs + 3 * (overflow + turn)) % len(ROOMS)]
         yield replace(spec, acc_bits=_acc_bits(room, spec, number, widest))
 
 

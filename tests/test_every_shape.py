@@ -22,10 +22,10 @@ from every_shape import (
     WIDEST,
     MatrixPoint,
     StreamPoint,
-    enough,
     heaviest_row,
     matrix_points,
     rooms,
+    shows_overflow,
     stream_points,
     taps,
 )
@@ -42,6 +42,7 @@ from tb.unit_streams import contested_case, hostile_cases
 
 MATRIX, STREAMS = matrix_points(), stream_points()
 PATTERNS = ("random-30", "every-3", "random-60", "bursts-2-3", "late-20", "cycles-0110")
+ADDERS = ("mac", "mvau", "vvau", "mvtu")  # units that have dot.v inside
 Point = MatrixPoint | StreamPoint
 
 
@@ -115,7 +116,7 @@ def play_matrix(point: MatrixPoint, rtl: Path = RTL) -> None:
         assert sum(tally.results for tally in played.tallies) == case.vector_count * spec.mh > 0
         assert played.outcome is not None
         seen = bool(played.outcome.overflow.any())
-        assert seen == (spec.observe and spec.acc_bits < enough(spec))
+        assert seen == shows_overflow(spec)
 
 
 def play_streams(point: StreamPoint, rtl: Path = RTL) -> None:
@@ -138,7 +139,7 @@ def play_streams(point: StreamPoint, rtl: Path = RTL) -> None:
 
 def require_overflow_bits(spec: MvauSpec, seen: bool) -> None:
     """The sixth of the adverse rows is of lowest weights; fewer rows may miss the heaviest one."""
-    assert not seen or (spec.observe and spec.acc_bits < enough(spec))
+    assert not seen or shows_overflow(spec)
     lowest = np.full((1, spec.mw), spec.weights.minimum)
     if spec.observe and spec.mh >= 6 and spec.acc_bits < bounds.layer_bits(lowest, spec.inputs):
         assert seen
@@ -213,6 +214,18 @@ def test_every_fold_of_columns_and_of_rows(unit: str) -> None:
     assert any(s.pe >= 8 and s.simd >= 8 for s in specs)
 
 
+def test_what_every_size_and_format_does_where_sums_leave_p() -> None:
+    """A size that comes once or twice does not come with an ample P alone."""
+    formats = set()
+    for unit in ADDERS:
+        specs: list[MvauSpec] = [point.spec for point in of_unit(unit)]
+        narrow = [spec for spec in specs if shows_overflow(spec)]
+        for name in ("mw", "mh", "pe", "simd"):
+            assert {getattr(s, name) for s in narrow} == {getattr(s, name) for s in specs}
+        formats |= {(s.weights, s.inputs, s.overflow) for s in narrow}
+    assert formats == set(product(WEIGHTS, INPUTS, Overflow))
+
+
 @pytest.mark.parametrize("unit", ["mac", UNROLLED])
 def test_every_width_and_height(unit: str) -> None:
     specs: list[MvauSpec] = [point.spec for point in of_unit(unit)]
@@ -264,63 +277,63 @@ def test_every_buffer_converter_and_rom() -> None:
 class Narrow(NamedTuple):
     """A bug that shows at one value alone."""
 
-    unit: str
+    units: tuple[str, ...]
     where: dict[str, int]
     bug: Bug
 
 
 NARROW = {
     "SIMD 21": Narrow(
-        "mvau", {"SIMD": 21},
+        ("mvau",), {"SIMD": 21},
         Bug("dot.v", "wrapped = a + b;", "wrapped = (SIMD == 21) ? a | b : a + b;"),
     ),
     "MW 63": Narrow(
-        "mvau", {"MW": 63}, Bug("mvau.v", ".BEATS(MW/SIMD)", ".BEATS(MW == 63 ? 1 : MW/SIMD)")
+        ("mvau",), {"MW": 63}, Bug("mvau.v", ".BEATS(MW/SIMD)", ".BEATS(MW == 63 ? 1 : MW/SIMD)")
     ),
     "PE 37": Narrow(
-        "mvau", {"PE": 37},
+        ("mvau",), {"PE": 37},
         Bug("mvau.v", ".overflow(overflow[gp])", ".overflow(overflow[PE == 37 ? 36 - gp : gp])"),
     ),
     "PE 53, depthwise": Narrow(
-        "vvau", {"PE": 53}, Bug("vvau.v", "(gs*PE+gp)", "(gs*PE+(PE == 53 ? 52 - gp : gp))")
+        ("vvau",), {"PE": 53}, Bug("vvau.v", "(gs*PE+gp)", "(gs*PE+(PE == 53 ? 52 - gp : gp))")
     ),
     "P 2": Narrow(
-        "mac", {"ACC_BITS": 2},
+        ("mac",), {"ACC_BITS": 2},
         Bug("dot.v", "(fits || OVERFLOW == 0) ?", "(fits || OVERFLOW == 0 || ACC_BITS == 2) ?"),
     ),
     "signed inputs of one bit": Narrow(
-        "mac", {"INPUT_BITS": 1, "SIGNED_INPUT": 1},
+        ("mac",), {"INPUT_BITS": 1, "SIGNED_INPUT": 1},
         Bug("dot.v", "if (SIGNED_INPUT == 1)", "if (SIGNED_INPUT == 1 && INPUT_BITS > 1)"),
     ),
     "seven bits by three, saturating": Narrow(
-        "mac", {"WEIGHT_BITS": 7, "INPUT_BITS": 3, "OVERFLOW": 1},
+        ADDERS, {"WEIGHT_BITS": 7, "INPUT_BITS": 3, "OVERFLOW": 1},
         Bug(
             "dot.v", "held = (fits ||",
             "held = (fits || (WEIGHT_BITS == 7 && INPUT_BITS == 3 && sign) ||",
         ),
     ),
     "44 copies": Narrow(
-        "replay_buffer", {"COPIES": 44},
+        ("replay_buffer",), {"COPIES": 44},
         Bug("replay_buffer.v", "LAST_COPY = COPIES - 1", "LAST_COPY = COPIES - 1 - (COPIES == 44)"),
     ),
     "51 deep": Narrow(
-        "fifo", {"DEPTH": 51},
+        ("fifo",), {"DEPTH": 51},
         Bug("fifo.v", "LAST_PLACE = DEPTH - 1", "LAST_PLACE = DEPTH - 1 - (DEPTH == 51)"),
     ),
     "59 lanes": Narrow(
-        "width_converter", {"OUT_LANES": 59},
+        ("width_converter",), {"OUT_LANES": 59},
         Bug("width_converter.v", "= ROOM - IN;", "= ROOM - IN - (OUT_LANES == 59);"),
     ),
     "61 words": Narrow(
-        "weight_rom", {"BEATS": 61},
+        ("weight_rom",), {"BEATS": 61},
         Bug("weight_rom.v", "LAST_BEAT = BEATS - 1", "LAST_BEAT = BEATS - 1 - (BEATS == 61)"),
     ),
     "127 thresholds": Narrow(
-        "threshold", {"OUTPUT_BITS": 7},
+        ("threshold",), {"OUTPUT_BITS": 7},
         Bug("threshold_parallel.v", "step <= STEPS; step", "step <= STEPS - (STEPS == 127); step"),
     ),
     "padding of eleven": Narrow(
-        "swu", {"PADDING": 11},
+        ("swu",), {"PADDING": 11},
         Bug(
             "window_cursor.v", "y_q + DILATION[ROW_BITS-1:0]",
             "y_q + DILATION[ROW_BITS-1:0] - (PADDING == 11)",
@@ -348,9 +361,10 @@ def fails(points: Iterable[Point], rtl: Path) -> bool:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NARROW)
 def test_a_bug_at_one_value_is_found(name: str, tmp_path: Path) -> None:
-    unit, where, bug = NARROW[name]
-    there = [p for p in of_unit(unit) if where.items() <= parameters_of(p).items()]
-    elsewhere = next(p for p in of_unit(unit) if not where.items() <= parameters_of(p).items())
+    of_units, where, bug = NARROW[name]
+    points = [point for unit in of_units for point in of_unit(unit)]
+    there = [point for point in points if where.items() <= parameters_of(point).items()]
+    elsewhere = next(point for point in points if point not in there)
     rtl = planted(bug, tmp_path)
     assert fails(there, rtl)
     assert not fails([elsewhere], rtl), "it shows at that value alone"
