@@ -231,14 +231,21 @@ def _repro(options: argparse.Namespace) -> int:
             again = batch.play(case, rtl)
             played = played if again.passed else again
     if played.report:
-        print(played.report)
+        print(f"{_name(rtl)}:\n{played.report}")
         print(f"\nreplay: {played.replay}")
     else:
         results = sum(tally.results for tally in played.tallies)
-        print(f"RTL = golden model, bit for bit, in all {results:,} results of {case.id}")
+        print(f"{_name(rtl)} = golden model, bit for bit, in all {results:,} results of {case.id}")
     for waves in sorted(played.folder.glob("waves.*")):
         print(f"waves: {shown(waves)}")
     return 0 if played.passed else FAILED
+
+
+def _name(rtl: Rtl) -> str:
+    """Return which RTL a verdict is about."""
+    if rtl == RTL:
+        return "RTL"
+    return f"RTL of {shown(rtl if isinstance(rtl, Path) else rtl.path)}"
 
 
 def _folder(options: argparse.Namespace) -> Path:
@@ -257,8 +264,8 @@ def _repro_streams(case: StreamCase, options: argparse.Namespace) -> int:
             progress("it passes with cocotb; playing it on the batch engine")
             faults = list(filter(None, [batch.play_streams(case, rtl).report]))
     beats = sum(len(due) for due in case.sinks.values())
-    sentence = f"every beat was as due, all {beats:,} of {case.id}"
-    print("\n".join(faults) or sentence)
+    sentence = f"{_name(rtl)}: every beat was as due, all {beats:,} of {case.id}"
+    print("\n".join([f"{_name(rtl)}:", *faults] if faults else [sentence]))
     for waves in sorted(folder.glob("waves.*")):
         print(f"waves: {shown(waves)}")
     return FAILED if faults else 0

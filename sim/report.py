@@ -23,6 +23,12 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     for failure in verdict.failures:
         # Never folded: it ends in a command to copy.
         console.print(Text(failure, style="red"), soft_wrap=True)
+    if verdict.hostile is not None and any("no end within" in each for each in verdict.failures):
+        console.print(
+            "No end: where it is slower than a beat a cycle, cycles_per_beat must say so; where no "
+            "beat moved at all, reset may be of the other polarity.",
+            highlight=False,
+        )
     results = sum(t.results for layer in verdict.layers for p in layer.played for t in p.tallies)
     if verdict.hostile is not None:
         console.print(_hostile(verdict.hostile), highlight=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from golden.layer import QuantLayer
 from golden.spec import MvauSpec
 from sim import batch, check, cli, plan, report
 from sim.cache import SimulationError
-from sim.dut import Dut, hostile
+from sim.dut import Dut, first, hostile
 from sim.dut.expression import Expression
 from sim.paths import RTL
 from sim.rtl import rtl_hash, sources
@@ -110,6 +112,44 @@ def test_a_description_that_is_not_so_is_told(
     monkeypatch.setattr(hostile, "SPECS", (spec,))
     met = hostile.play(Dut.load(edited(tmp_path, unit, edit)), seed=1)
     assert met.failing
+
+
+LOOP = "integer n;\nalways @(posedge ap_clk) begin n = 1; while (n != 0) n = n + 2; end\n"
+PRINTS = 'always @(posedge ap_clk) $display("beat");\n'
+
+
+@pytest.mark.sim
+def test_a_unit_that_loops_for_ever_is_told_with_its_case(
+    layer: Path, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostile, "SPECS", ("narrowest",))
+    monkeypatch.setattr(hostile, "MOST_CPU_S", 1.0)
+    path = edited(tmp_path, "finn_mvu")
+    source = path.with_suffix(".sv")
+    code = source.read_text().replace("valid_2 && last_2;", "valid_2 && last_2 && n[0];")
+    assert "n[0]" in code
+    source.write_text(code.replace("endmodule", f"{LOOP}endmodule"))
+    assert cli.main(["sim", "--acc", "8", "--layer", str(layer), "--dut", str(path)]) == 1
+    said = capfd.readouterr().err
+    found = re.search(
+        r"^a2q: finn_mvu comes to no end between two edges of its clock, in (\S+); "
+        r"replay: make repro CASE=(\S+) DUT=\S+ WAVES=1$",
+        said, re.M,
+    )  # fmt: skip
+    assert found, said
+    assert Case.load(Path(found[2])).id == found[1]
+
+
+@pytest.mark.sim
+def test_what_a_unit_prints_is_not_printed(
+    tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostile, "SPECS", ("narrowest",))
+    path = edited(tmp_path, "finn_mvu")
+    source = path.with_suffix(".sv")
+    source.write_text(source.read_text().replace("endmodule", f"{PRINTS}endmodule"))
+    assert hostile.play(Dut.load(path), seed=1).failing == 0
+    assert "beat" not in capfd.readouterr().out
 
 
 @pytest.mark.sim
@@ -262,6 +302,19 @@ def test_ports_may_be_of_packed_types_and_no_others(tmp_path: Path) -> None:
     source.write_text(code.replace(port, "[XB-1:0] in_tdata[SIMD]"))
     with pytest.raises(InputError, match=r"port in_tdata of weight_memory must be a packed word"):
         Dut.load(path).elaborated(parameters)
+    either = "union packed {logic [2*XB-1:0] a; logic [SIMD-1:0][XB-1:0] b;} in_tdata"
+    source.write_text(code.replace(f"logic {port}", either))
+    found, _ = Dut.load(path).elaborated(parameters)
+    assert found.ports["in_tdata"] == (True, 8)
+    for kind in ("real", "string", "chandle", "p::pair_t"):
+        pair = "package p; typedef struct {logic a; logic b;} pair_t; endpackage\n"
+        source.write_text(
+            pair + code.replace("input  logic clk, en", f"input {kind} odd, input logic clk, en")
+        )
+        with pytest.raises(
+            InputError, match=r"port odd of weight_memory must be a packed word, got"
+        ):
+            Dut.load(path).elaborated(parameters)
     source.write_text(code.replace("input  logic clk, en", "inout wire en, input logic clk"))
     with pytest.raises(InputError, match=r"port en of weight_memory must be an input or an output"):
         Dut.load(path).elaborated(parameters)
@@ -313,7 +366,8 @@ FILE = {
     "a missing folder": (
         "[tie]", 'include = ["headers"]\n[tie]', "include must be folders, but there is no headers",
     ),
-    "no [weight]": ("[weight]", "[weights]", "weight must be a table, [weight], got nothing"),
+    "no [weight]": ("[weight]", "[weights]", "weight must be a table, [weight], got weights"),
+    "no [output]": ("[output]", "[out]", "output must be a table, [output], got out"),
     "unknown policy": ("[tie]", 'overflow = "clip"\n[tie]', 'overflow must be "wrap", "saturate"'),
     "unknown order": (
         "[output]", 'order = "simd"\n[output]', '[weight] order must be "pe-simd" or',
@@ -343,6 +397,34 @@ FILE = {
     ),
     "no such parameter": (
         "ACCU_WIDTH =", "ACC_WIDTH =", "finn_mvu has no parameter ACC_WIDTH; it has ACCU_WIDTH, ",
+    ),
+    "no such parameters": (
+        "ACCU_WIDTH =", "A = 1\nACC_WIDTH =", "finn_mvu has no parameter A; it has ",
+    ),
+    "a parameter of no name": ("MW =", '"M W" =', "must be Verilog names, got 'M W'"),
+    "a define of no name": (
+        "[tie]", '[defines]\n"A B" = 1\n[tie]', "[defines] must be Verilog names, got 'A B'",
+    ),
+    "a tie of no name": ("ap_clk2x", '"ap clk"', "[tie] must be Verilog names, got 'ap clk'"),
+    "a parameter beyond its word": (
+        '"acc_bits"', "4294967296", "ACCU_WIDTH must be an integer of 32 bits, got 4294967296",
+    ),
+    "limits upside down": (
+        "[tie]", "[limits]\npe = [4, 1]\n[tie]", "pe must be the lowest and the highest, got [4,",
+    ),
+    "limits far away": (
+        "[tie]", "[limits]\nmw = [4294967296, 4294967296]\n[tie]", "[limits] must leave a spec to",
+    ),
+    "a pattern that is none": (
+        '"finn_mvu.sv"', '"a**.sv"', "sources must be files, but there is no a**.sv; beside the",
+    ),
+    "a folder for a file": ('"finn_mvu.sv"', '"."', "sources must be files, but there is no .;"),
+    "the root for a file": ('"finn_mvu.sv"', '"/"', "sources must be files, but there is no /;"),
+    "no Verilog": (
+        '"finn_mvu.sv"', '"finn_mvu.*"', "sources must be Verilog files (.v, .sv, .vh, .svh), got",
+    ),
+    "tables without an end": (
+        "[tie]", f"deep = {'[' * 5000}\n[tie]", "must be TOML, but maximum recursion depth",
     ),
     "no such port": (
         's_axis_weights_tdata', 's_axis_weight_tdata',
@@ -378,6 +460,48 @@ def test_a_wrong_description_is_refused_in_one_sentence(
     old: str, new: str, message: str, tmp_path: Path, capfd: Capture
 ) -> None:
     refused(edited(tmp_path, "finn_mvu", (old, new)), message, capfd)
+
+
+@pytest.mark.parametrize("top", ["numbers", "bus"])
+def test_a_top_must_be_a_module(top: str, tmp_path: Path, capfd: Capture) -> None:
+    path = edited(tmp_path, "finn_mvu", ('top = "finn_mvu"', f'top = "{top}"'))
+    source = path.with_suffix(".sv")
+    source.write_text(
+        "package numbers; parameter MW = 1; endpackage\n"
+        f"interface bus; logic a; endinterface\n{source.read_text()}"
+    )
+    refused(path, f"there is no module {top}; the sources have finn_mvu", capfd)
+
+
+def test_files_have_names_that_all_tools_can_take(tmp_path: Path, capfd: Capture) -> None:
+    path = edited(tmp_path, "finn_mvu", ('"finn_mvu.sv"', '"*.sv"'))
+    for name in ("it's.sv", "$(id).sv", "a\\b.sv", "two\nlines.sv", "\udcff.sv"):
+        odd = path.with_name(name)
+        odd.write_text("")
+        refused(path, "sources must have paths of letters, digits, blanks and ", capfd)
+        assert cli.main(["dut", "init", str(odd)]) == 2
+        assert "FILE must have paths of letters, " in capfd.readouterr().err
+        odd.unlink()
+
+
+def test_of_include_folders_regular_files_are_read(tmp_path: Path) -> None:
+    path = edited(tmp_path, "sat_rows")
+    os.mkfifo(path.parent / "include" / "pipe")
+    (path.parent / "include" / "link").symlink_to("nowhere")
+    assert cli.main(["dut", "check", str(path)]) == 0
+
+
+def test_check_says_what_nothing_follows(tmp_path: Path, capfd: Capture) -> None:
+    edit = ('SIGNED_ACTIVATIONS = "signed_input"', "")
+    assert cli.main(["dut", "check", str(edited(tmp_path, "finn_mvu", edit))]) == 0
+    assert "nothing of it follows signed_input: if it does not take" in capfd.readouterr().out
+    assert cli.main(["dut", "check", str(FOREIGN / "finn_mvu.toml")]) == 0
+    assert "nothing of it follows" not in capfd.readouterr().out
+
+
+def test_limits_may_be_wide() -> None:
+    dut = replace(Dut.load(FOREIGN / "finn_mvu.toml"), limits={"pe": (-(1 << 40), 1 << 40)})
+    assert len(hostile.specs(dut)) >= 6
 
 
 def test_a_description_that_is_not_there_is_refused(tmp_path: Path, capfd: Capture) -> None:
@@ -514,6 +638,41 @@ def test_init_asks_which_module_to_test(tmp_path: Path, capfd: Capture) -> None:
     assert capfd.readouterr().err == message
     assert cli.main(["dut", "init", *files, "--top", "plain_mac", *output]) == 0
     assert cli.main(["dut", "init", str(tmp_path / "none.v")]) == 2
+    for text, message in (
+        ("// nothing", "FILE must hold a module, but there is none in "),
+        ("module empty; endmodule", "empty must have ports, and has none"),
+    ):
+        (tmp_path / "a.v").write_text(text)
+        capfd.readouterr()
+        assert cli.main(["dut", "init", str(tmp_path / "a.v"), *output]) == 2
+        assert message in capfd.readouterr().err
+
+
+def test_the_top_of_thousands_of_modules_is_found_at_once(tmp_path: Path) -> None:
+    """Which would take minutes if each was looked for in all others."""
+    chain = "".join(f"module m{n}; m{n + 1} u(); endmodule\n" for n in range(20_000))
+    (tmp_path / "many.v").write_text(chain + "module m20000; endmodule\n" + "module " * 20_000)
+    assert first.top_of([tmp_path / "many.v"]) == "m0"
+
+
+def test_init_knows_short_names_and_says_what_it_guesses(tmp_path: Path) -> None:
+    (tmp_path / "short.v").write_text(
+        "module short #(parameter ACC_BITS = 8, WB = 4, XB = 4, LANES = 1) (input clk, nrst, "
+        "input [XB*LANES-1:0] act_d, input act_vld, output act_rdy, input [WB-1:0] w_d, input w_v, "
+        "output w_rdy, output [ACC_BITS-1:0] res_d, output res_vld, input res_rdy, input load);\n"
+        "endmodule\n"
+    )
+    text = first.first([tmp_path / "short.v"], [], "short", tmp_path)
+    told = tomllib.loads(text)
+    assert told["input"] == {"data": "act_d", "valid": "act_vld", "ready": "act_rdy"}
+    assert told["weight"] == {"data": "w_d", "valid": "w_v", "ready": "w_rdy"}
+    assert told["output"] == {"data": "res_d", "valid": "res_vld", "ready": "res_rdy"}
+    assert told["reset"] == "~nrst"
+    assert "# load = ?" in text
+    assert 'LANES = "simd"  # a guess, from its name\n' in text
+    assert 'ACC_BITS = "acc_bits"\n' in text
+    for key in ("reset_cycles", "cycles_per_beat", "first_lane", "order"):
+        assert f"\n# {key} = " in text
 
 
 def test_a_slow_unit_has_its_time_in_the_case_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,20 @@ def play(case: Case, rtl: Rtl = RTL) -> Played:
     Errors: SimulationError if the unit does not build.
     """
     played = judge(load(case.spec, case.unit, verilog_of(case, rtl)), case)
-    folder = played.folder.with_name(f"{played.folder.name}{mark(rtl)}")
-    played = replace(played, folder=folder, rtl=rtl)
-    if not played.passed:
-        played.folder.mkdir(parents=True, exist_ok=True)
-        case.save(played.folder / "case.json")
-    return played
+    played = replace(played, folder=_folder(case, rtl), rtl=rtl)
+    return played if played.passed else kept(played)
+
+
+def kept(failed: Played) -> Played:
+    """Leave the case file of a failure in build/failures."""
+    folder = _folder(failed.case, failed.rtl)
+    folder.mkdir(parents=True, exist_ok=True)
+    failed.case.save(folder / "case.json")
+    return replace(failed, folder=folder)
+
+
+def _folder(case: Case, rtl: Rtl) -> Path:
+    return BUILD / "failures" / f"{case.id}-batch{mark(rtl)}"
 
 
 def judge(model: Model, case: Case) -> Played:
@@ -52,7 +61,7 @@ def judge(model: Model, case: Case) -> Played:
             scoreboard.faults.append(f"at one beat a cycle it takes {due} cycles, got {cycles}")
     except SimulationError as fault:
         scoreboard.faults.append(str(fault))
-    folder = BUILD / "failures" / f"{case.id}-batch"
+    folder = _folder(case, RTL)
     tallies = tuple(scoreboard.tallies.values())
     return Played(case, folder, scoreboard.report, tallies, outcome, cycles)
 

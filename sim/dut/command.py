@@ -9,8 +9,10 @@ from pathlib import Path
 
 from golden.integer import InputError
 from golden.layer import LabelledInputs
+from golden.spec import UNIT_PARAMETERS
 from sim import plan
 from sim.dut import hostile
+from sim.dut.description import require_verilog
 from sim.dut.dut import Dut
 from sim.dut.first import first, top_of
 from sim.paths import shown
@@ -62,6 +64,7 @@ def _init(options: argparse.Namespace) -> int:
     for path in files:
         if not path.is_file():
             raise InputError(f"FILE must be a Verilog file, but there is no {path}")
+        require_verilog("FILE", path.absolute())
     top = top_of(files) if options.top is None else options.top
     output = Path(options.output or f"{top}.toml")
     text = first(files, include, top, output.parent)
@@ -88,6 +91,12 @@ def _check(options: argparse.Namespace) -> int:
         f"{shown(dut.path)}: {dut.top} in the place of the {dut.unit}, {policies}, {bits} overflow "
         f"bits; its parameters and ports are as described at all {len(specs)} specs tried"
     )
+    said = dut.followed | dut.limits.keys() | {"overflow", "observe"}
+    if silent := [name for name in UNIT_PARAMETERS[dut.unit] if name not in said]:
+        print(
+            f"nothing of it follows {', '.join(silent)}: if it does not take every value, [limits] "
+            "must say which"
+        )
     print(f"play it: a2q sim --dut {shown(dut.path)}")
     return 0
 
@@ -97,4 +106,4 @@ def _fold(dut: Dut, name: str, whole: int) -> int | None:
     if name not in dut.limits:
         return None
     low, high = dut.limits[name]
-    return max((n for n in range(low, min(high, whole) + 1) if n and whole % n == 0), default=None)
+    return max(hostile.divisors(whole, low, high), default=None)

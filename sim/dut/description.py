@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -19,6 +20,7 @@ from sim.rtl import Sources
 from tb.case import DENSE
 
 MOST_INCLUDED = 1000
+SUFFIXES = (".v", ".sv", ".vh", ".svh")
 POLICIES = {
     "wrap": (Overflow.WRAP,),
     "saturate": (Overflow.SATURATE,),
@@ -37,6 +39,7 @@ STREAM_SIGNALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 BIPOLAR = ("bipolar_weight", "bipolar_input")  # of no unit that is not told of it
 MEMORY_SIGNALS = ("data", "address", "enable")
+_IDENTIFIER = r"[A-Za-z_][\w$]*"
 _PACKING = ("bits", "lane_bits", "first_lane", "order", "pad")
 
 # Foreign code may be written as it likes: what tools only warn of is no error. Verilog is what it
@@ -112,7 +115,7 @@ class Description:
             raise InputError(
                 f"DUT must be a TOML file, but {path} can not be read: {error.strerror}"
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{shown(path)} must be TOML, but {error}") from None
         try:
             return cls._read(path.absolute(), data)
@@ -124,9 +127,8 @@ class Description:
         file = _Table("", data)
         unit = file.word("unit", DENSE)
         names = list(numbers_of(unit, dict.fromkeys((n.upper() for n in UNIT_PARAMETERS[unit]), 1)))
-        streams = {
-            name: _stream(file.table(name, True), name, unit, names) for name in STREAM_SIGNALS
-        }
+        tables = {name: file.table(name, True) for name in STREAM_SIGNALS}
+        streams = {name: _stream(table, name, unit, names) for name, table in tables.items()}
         parameters = _expressions(file.table("parameters"), names)
         used = {name for each in parameters.values() for name in each.names}
         read = cls(
@@ -205,7 +207,10 @@ class _Table:
         self.asked[key] = None
         if key not in self.data:
             if default is None:
-                raise InputError(f"{self.where}{key} must be {what}, got nothing")
+                near = difflib.get_close_matches(key, self.data.keys() - self.asked, 1)
+                raise InputError(
+                    f"{self.where}{key} must be {what}, got {(near or ['nothing'])[0]}"
+                )
             return default
         value = self.data[key]
         if type(value) is not kind:
@@ -222,13 +227,13 @@ class _Table:
 
     def name(self, key: str, of: str) -> str:
         value: str = self.get(key, str, f"the name of {of}")
-        if not re.fullmatch(r"[A-Za-z_][\w$]*", value, re.ASCII):
+        if not re.fullmatch(_IDENTIFIER, value, re.ASCII):
             raise InputError(f"{self.where}{key} must be the name of {of}, got {value!r}")
         return value
 
     def signal(self, key: str) -> Signal:
         value = self.get(key, str, 'the name of a port, or "~name" if it is active low')
-        if not re.fullmatch(r"~?[A-Za-z_][\w$]*", value, re.ASCII):
+        if not re.fullmatch(f"~?{_IDENTIFIER}", value, re.ASCII):
             raise InputError(
                 f'{self.where}{key} must be the name of a port, or "~name" if it is active low, '
                 f"got {value!r}"
@@ -264,6 +269,11 @@ class _Table:
     def table(self, key: str, required: bool = False) -> _Table:
         value = self.get(key, dict, f"a table, [{key}]", None if required else {})
         return _Table(f"[{key}] ", value)
+
+    def require_identifiers(self) -> None:
+        for key in self.data:
+            if not re.fullmatch(_IDENTIFIER, key, re.ASCII):
+                raise InputError(f"keys under {self.where}must be Verilog names, got {key!r}")
 
     def close(self) -> None:
         """Refuse what nobody asked for."""
@@ -307,6 +317,7 @@ def _stream(table: _Table, name: str, unit: str, names: Collection[str]) -> Stre
 
 
 def _expressions(table: _Table, names: Collection[str]) -> dict[str, Expression]:
+    table.require_identifiers()
     found = {}
     for key in table.data:
         expression = table.expression(key, names)
@@ -316,14 +327,16 @@ def _expressions(table: _Table, names: Collection[str]) -> dict[str, Expression]
 
 
 def _ties(table: _Table, names: Collection[str]) -> dict[str, Expression | str]:
+    table.require_identifiers()
     words = {key for key, value in table.data.items() if value in (CLOCK, RESET, NO_RESET)}
     others = _Table(table.where, {k: v for k, v in table.data.items() if k not in words})
     return {**{key: table.data[key] for key in words}, **_expressions(others, names)}
 
 
 def _defines(table: _Table) -> dict[str, str]:
+    table.require_identifiers()
     for key, value in table.data.items():
-        if type(value) not in (int, str) or not re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII):
+        if type(value) not in (int, str):
             raise InputError(f"{table.where}{key} must be an integer or a text, got {value!r}")
     return {key: str(value) for key, value in table.data.items()}
 
@@ -338,6 +351,8 @@ def _limits(table: _Table, unit: str, used: Collection[str]) -> dict[str, tuple[
         pair = [limit, limit] if type(limit) is int else limit
         if type(pair) is not list or [type(each) for each in pair] != [int, int]:
             raise InputError(f"{table.where}{name} must be an integer or two, got {limit!r}")
+        if pair[0] > pair[1]:
+            raise InputError(f"{table.where}{name} must be the lowest and the highest, got {limit}")
         found[name] = (pair[0], pair[1])
     table.asked.update(dict.fromkeys(names))
     table.close()
@@ -351,21 +366,44 @@ def _files(folder: Path, patterns: list[str]) -> tuple[Path, ...]:
         matches = _glob(folder, pattern)
         if not matches:
             near = (folder / pattern).parent
-            there = [path.name for path in near.glob("*") if path.is_file()]
+            there = [path.name for path in near.glob("*") if path.suffix in SUFFIXES]
+            where = "beside the description are" if near == folder else f"{shown(near)} has"
             raise InputError(
                 f"sources must be files, but there is no {pattern}; "
-                f"{shown(near)} has {among(Path(pattern).name, there)}"
+                f"{where} {among(Path(pattern).name, there)}"
             )
         found |= dict.fromkeys(matches)
     if not found:
         raise InputError("sources must name a file, got none")
+    for path in found:
+        require_verilog("sources", path)
     return tuple(found)
 
 
+def require_verilog(what: str, path: Path) -> None:
+    """InputError for a file that tools do not take for Verilog, or can not be told of."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{what} must be Verilog files ({', '.join(SUFFIXES)}), got {path.name!r}")
+    _require_plain(what, path)
+
+
+def _require_plain(what: str, path: Path) -> None:
+    """Makefiles, shells and JSON stand before the simulators, and each has quotes of its own."""
+    if not re.fullmatch(r"[\w /.,:+@=~-]+", str(path)):
+        raise InputError(
+            f"{what} must have paths of letters, digits, blanks and _ / . , : + @ = ~ -, "
+            f"got {str(path)!r}"
+        )
+
+
 def _glob(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a pattern, sorted; none for what is no pattern."""
     if Path(pattern).is_absolute():
         folder, pattern = Path(Path(pattern).anchor), str(Path(*Path(pattern).parts[1:]))
-    return [] if not pattern else sorted(p for p in folder.glob(pattern) if p.is_file())
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file())
+    except (ValueError, IndexError):  # "", ".", "a**.v"
+        return []
 
 
 def _folders(folder: Path, names: list[str]) -> tuple[Path, ...]:
@@ -373,6 +411,7 @@ def _folders(folder: Path, names: list[str]) -> tuple[Path, ...]:
     for name, path in zip(names, found, strict=True):
         if not path.is_dir():
             raise InputError(f"include must be folders, but there is no {name}")
+        _require_plain("include", path)
         if len(_below(path)) > MOST_INCLUDED:
             raise InputError(
                 f"include must be folders of at most {MOST_INCLUDED} files, since a build is kept "
@@ -386,7 +425,8 @@ def _below(folder: Path) -> list[Path]:
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
-        found += [Path(place, each) for each in sorted(files) if not each.startswith(".")]
+        paths = (Path(place, each) for each in sorted(files) if not each.startswith("."))
+        found += [path for path in paths if path.is_file()]  # neither pipes nor links to nothing
         if len(found) > MOST_INCLUDED:
             break
     return found

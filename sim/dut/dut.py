@@ -9,6 +9,7 @@ from pathlib import Path
 from golden.integer import InputError
 from sim.cache import kept
 from sim.dut.description import Description, numbers_of, sources_of
+from sim.dut.expression import Expression
 from sim.dut.interface import Interface, interface
 from sim.dut.wrapper import require_ports, wrapper
 from sim.paths import shown
@@ -26,11 +27,20 @@ class Dut(Description):
         numbers = numbers_of(self.unit, parameters)
         given = {name: each.value(numbers) for name, each in self.parameters.items()}
         try:
+            _require_integers(given)
             found = interface(self._sources(), given)
             require_ports(self, found, numbers)
         except InputError as error:
             raise InputError(f"{shown(self.path)}: {error}") from None
         return found, numbers
+
+    @property
+    def followed(self) -> set[str]:
+        """Numbers of the spec that a parameter, a tie or a packing follows."""
+        packings = [stream.packing for stream in self.streams.values()]
+        said = [*self.parameters.values(), *self.ties.values()]
+        said += [each for packing in packings for each in (packing.bits, packing.lane_bits) if each]
+        return {name for each in said if isinstance(each, Expression) for name in each.names}
 
     def sources(self, unit: str, parameters: Mapping[str, int]) -> Sources:
         """Return what our unit is built from: theirs, and a wrapper that has our ports."""
@@ -59,3 +69,9 @@ class Dut(Description):
     def _sources(self) -> Sources:
         """Return what the unit itself is made of."""
         return sources_of(self.top, self.path.parent, self.files, self.include, self.defines)
+
+
+def _require_integers(given: Mapping[str, int]) -> None:
+    for name, value in given.items():
+        if not -(1 << 31) <= value < 1 << 31:  # simulators cut what is longer, and say nothing
+            raise InputError(f"[parameters] {name} must be an integer of 32 bits, got {value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -42,7 +43,9 @@ _ROLES = {
     "last": "last", "overflow": "overflow", "ovf": "overflow", "user": "overflow",
     "addr": "address", "address": "address", "en": "enable", "we": "enable", "enable": "enable",
 }  # fmt: skip
-_SIGNAL = re.compile(rf"(.*?)_?t?({'|'.join(sorted(_ROLES, key=len, reverse=True))})(_n|_b)?", re.I)
+_WORDS = "|".join(sorted(_ROLES, key=len, reverse=True))
+_SIGNAL = re.compile(rf"(.*?)(?:_?t?({_WORDS})|_([dv]))(_n|_b)?", re.I)
+_LETTERS = {"d": "data", "v": "valid"}
 _LOW = re.compile(r"(_n|_b|rstn|resetn)$|^n(rst|reset)", re.I)
 _LANES = {"input": ("simd",), "weight": ("pe", "simd"), "output": ("pe",)}
 _VALUE = {"input": "input_bits", "weight": "weight_bits", "output": "acc_bits"}
@@ -64,6 +67,8 @@ def first(files: Sequence[Path], include: Sequence[Path], top: str, beside: Path
     files, include = ([path.absolute() for path in paths] for paths in (files, include))
     made_of = sources_of(top, beside.absolute(), files, include, {})
     found = interface(made_of, {})
+    if not found.ports:
+        raise InputError(f"{top} must have ports, and has none")
     roles = {role: name for name in found.parameters if (role := _role(name))}
     try:
         tried = {name: _TRIED[role] for role, name in roles.items() if role in _TRIED}
@@ -72,6 +77,7 @@ def first(files: Sequence[Path], include: Sequence[Path], top: str, beside: Path
         widths = None
     unit = "mvau" if roles.keys() & {"mw", "mh", "pe", "simd"} else "mac"
     lines = [
+        "# A line that begins with # and has no question mark says what holds without it.",
         f'unit = "{unit}"',
         f"sources = [{', '.join(_quoted(each, beside) for each in files)}]",
         *([f"include = [{', '.join(_quoted(each, beside) for each in include)}]"] * bool(include)),
@@ -87,16 +93,14 @@ def _quoted(path: Path, beside: Path) -> str:
 
 def top_of(files: Sequence[Path]) -> str:
     """Return the module that no other one names; InputError if there are several."""
-    texts = modules(files)
-    tops = [
-        name
-        for name in texts
-        if not any(re.search(rf"\b{name}\b", text) for of, text in texts.items() if of != name)
-    ]
+    words = {name: set(re.findall(r"\w+", text)) for name, text in modules(files).items()}
+    users = Counter(word for found in words.values() for word in found)
+    tops = [name for name, found in words.items() if users[name] == (name in found)]
+    if not words:
+        raise InputError(f"FILE must hold a module, but there is none in {files[0]}")
     if len(tops) != 1:
         raise InputError(
-            f"--top must name the module to test, one of {', '.join(tops or texts) or 'none'}, "
-            f"got nothing"
+            f"--top must name the module to test, one of {', '.join(tops or words)}, got nothing"
         )
     return tops[0]
 
@@ -118,6 +122,8 @@ def _lines(
     resets = [name for name in single if re.search(r"rst|reset", name, re.I)]
     yield f'clock = "{clocks[0]}"' if clocks else "# clock = ?  # which port is the clock?"
     yield f"reset = {_signal(resets[0])}" if resets else "# reset = ?  # which port resets it?"
+    yield "# reset_cycles = 1  # that the reset must last"
+    yield "# cycles_per_beat = 1  # at most, where nobody stalls it"
     if "overflow" in roles:
         yield 'overflow = "parameter"'
     else:
@@ -137,12 +143,17 @@ def _lines(
     known = {name: role for role, name in roles.items()}
     for name in found.parameters:
         if name in known and (known[name] in UNIT_PARAMETERS[unit]):
-            yield f'{name} = "{known[name]}"'
+            is_named_so = known[name].replace("_", "") == name.replace("_", "").lower()
+            guess = "" if is_named_so else "  # a guess, from its name"
+            yield f'{name} = "{known[name]}"{guess}'
         else:
             yield f"# {name} = ?  # which number, or which of the spec? without it, its default"
     for stream, group in streams.items():
         yield from ("", f"[{stream}]")
         yield from _stream(unit, stream, group, found, taken, roles, widths)
+        yield '# first_lane = "lsb"  # or "msb": where lane 0 lies'
+        if stream == "weight":
+            yield '# order = "pe-simd"  # or "simd-pe": what counts fastest comes last'
     said = {*roles, "overflow", "observe", *BIPOLAR}
     fixed = [name for name in UNIT_PARAMETERS[unit] if name not in said]
     if fixed:
@@ -156,7 +167,7 @@ def _streams(found: Interface, taken: set[str]) -> dict[str, _Group]:
     for name in found.ports:
         match = _SIGNAL.fullmatch(name)
         if match and name not in taken:
-            prefix, role = match[1], _ROLES[match[2].lower()]
+            prefix, role = match[1], (_ROLES | _LETTERS)[(match[2] or match[3]).lower()]
             groups.setdefault(prefix, _Group(prefix)).signals.setdefault(role, name)
     for prefix, group in groups.items():
         if "data" not in group.signals and prefix in found.ports:
@@ -203,6 +214,8 @@ def _packing(stream: str, bits: int, unit: str, roles: Mapping[str, str]) -> Ite
         return
     if bits == lanes * _bytes(lane):
         yield f'lane_bits = "({value} + 7)/8*8"'
+        if stream != "output":
+            yield '# pad = "zero"  # or "sign": what a lane is filled with'
     elif bits == _bytes(lanes * lane):
         word = "*".join((*counts, value))
         yield f'bits = "({word} + 7)/8*8"'

@@ -1,11 +1,20 @@
-"""Hostile cases: foreign RTL meets what ours meets, on small specs, on the fast engine."""
+"""Hostile cases: foreign RTL meets what ours meets, on small specs, on the fast engine.
+
+They are played in a process of its own (``sim.dut.meet``): foreign RTL may crash, print without an
+end, or loop for ever between two edges of its clock.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from golden.integer import InputError
@@ -13,11 +22,15 @@ from golden.spec import MvauSpec
 from sim import batch
 from sim.cache import CompilerError, SimulationError
 from sim.dut.dut import Dut
-from sim.process import ending_children
+from sim.process import ending_children, run_logged
 from sim.regress import suites
 from sim.run import Played
 from tb.case import Case
 from tb.stimulus import adverse_case
+
+ASKED, MET, CASE = "asked.json", "met.json", "case.json"
+LIMIT_S = 1800
+MOST_CPU_S = 20.0  # of one case, or of making one small, which takes a fraction of it
 
 SPECS = (
     "signed, saturating, odd tree",
@@ -38,6 +51,8 @@ STALLS: tuple[dict[str, str], ...] = (
 )
 RESETS = (0, 1, 2, 5, 7)  # cycles: before and after the first beats and the first folds
 _ALL = STALLS[3]
+_ENDLESS = "comes to no end between two edges of its clock"
+_DEATHS = {-signal.SIGPROF: _ENDLESS, None: _ENDLESS, -signal.SIGSEGV: "crashes the simulation"}
 MOST_TOLD = 3
 
 
@@ -71,18 +86,23 @@ def _fitted(dut: Dut, spec: MvauSpec) -> MvauSpec | None:
         fields |= {"pe": 1, "simd": 1}
     for name, (low, high) in dut.limits.items():
         fields[name] = min(max(fields[name], low), high)
-    for part, whole in (("pe", "mh"), ("simd", "mw")):
-        low, high = dut.limits.get(part, (1, fields[whole]))
-        divisors = [n for n in range(low, high + 1) if n > 0 and fields[whole] % n == 0]
-        if not divisors:
-            return None
-        fields[part] = min(divisors, key=lambda n: abs(n - fields[part]))
     if spec.overflow not in dut.policies:
         fields["overflow"] = dut.policies[0]
     try:
-        return MvauSpec(**fields)
+        whole = MvauSpec(**fields | {"pe": 1, "simd": 1})
     except InputError:  # the limits are about values that only make sense together
         return None
+    for part, of in (("pe", whole.mh), ("simd", whole.mw)):
+        folds = divisors(of, *dut.limits.get(part, (1, of)))
+        if not folds:
+            return None
+        fields[part] = min(folds, key=lambda n: abs(n - fields[part]))
+    return replace(whole, pe=fields["pe"], simd=fields["simd"])
+
+
+def divisors(whole: int, low: int, high: int) -> list[int]:
+    """Return the divisors of ``whole`` from ``low`` to ``high``."""
+    return [n for n in range(max(low, 1), min(high, whole) + 1) if whole % n == 0]
 
 
 def cases(dut: Dut, spec: MvauSpec, seed: int) -> Iterator[Case]:
@@ -103,7 +123,7 @@ def play(dut: Dut, seed: int, progress: Callable[[str], None] = lambda line: Non
     """Play the hostile cases of every spec that the unit takes.
 
     Errors: InputError for what the description says and the RTL does not have, at any of the specs;
-    SimulationError if the unit does not build.
+    SimulationError if the unit does not build, or does not survive.
     """
     chosen = specs(dut)
     for spec in chosen:
@@ -111,29 +131,45 @@ def play(dut: Dut, seed: int, progress: Callable[[str], None] = lambda line: Non
     progress(f"playing hostile cases on {len(chosen)} small specs")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            played = list(pool.map(lambda spec: _play(dut, spec, seed), chosen))
+            list(pool.map(lambda spec: _build(dut, spec), chosen))
         except BaseException:
             with ending_children():
                 pool.shutdown(cancel_futures=True)
             raise
-    failures = [[each for each in of if not each.passed] for of in played]
-    told = [of[0].case for of in failures if of][:MOST_TOLD]
-    return Hostile(
-        tuple(chosen),
-        sum(map(len, played)),
-        sum(tally.results for of in played for each in of for tally in each.tallies),
-        sum(map(len, failures)),
-        tuple(batch.play(batch.smallest(case, dut), dut) for case in told),
-    )
+    return _meet(dut, chosen, seed)
 
 
-def _play(dut: Dut, spec: MvauSpec, seed: int) -> list[Played]:
+def _build(dut: Dut, spec: MvauSpec) -> None:
     try:
-        model = batch.load(spec, dut.unit, dut)
+        batch.library(dut.unit, spec.verilog_parameters(dut.unit), dut)
     except CompilerError:
         raise
     except SimulationError as error:
         raise SimulationError(
             f"{error}; if the unit does not take {spec.id}, [limits] must say so"
         ) from None
-    return [batch.judge(model, case) for case in cases(dut, spec, seed)]
+
+
+def _meet(dut: Dut, chosen: Sequence[MvauSpec], seed: int) -> Hostile:
+    with tempfile.TemporaryDirectory(prefix="a2q-") as name:
+        folder = Path(name)
+        asked = {
+            "dut": str(dut.path), "specs": [spec.to_json() for spec in chosen], "seed": seed,
+            "most_cpu_s": MOST_CPU_S,
+        }  # fmt: skip
+        (folder / ASKED).write_text(json.dumps(asked), encoding="utf-8")
+        command = [sys.executable, "-m", "sim.dut.meet", name]
+        status = run_logged(command, folder / "out.log", os.environ, Path.cwd(), LIMIT_S)
+        if (folder / MET).exists():
+            met = json.loads((folder / MET).read_text(encoding="utf-8"))
+            failed = tuple(
+                Played(Case.load(Path(home) / "case.json"), Path(home), report, rtl=dut)
+                for home, report in met["failed"]
+            )
+            return Hostile(tuple(chosen), met["cases"], met["results"], met["failing"], failed)
+        if (folder / CASE).exists():
+            how = _DEATHS.get(status, f"ended the simulation with status {status}")
+            played = batch.kept(Played(Case.load(folder / CASE), folder, how, rtl=dut))
+            raise SimulationError(f"{dut.top} {how}, in {played.case.id}; replay: {played.replay}")
+        said = (folder / "out.log").read_text(encoding="utf-8", errors="replace")
+        raise SimulationError(f"hostile cases were not played: {said.strip()[-2000:]}")

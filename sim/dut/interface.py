@@ -21,6 +21,7 @@ from sim.runtime import LIMIT_S
 from sim.tools import simulator
 
 _MOST_NAMES = 8
+_WORDS = ("logic", "bit", "byte", "shortint", "int", "longint", "integer", "time")
 _NO_PARAMETERS = re.compile(r"Parameters from the command line were not found in the design: (.*)")
 _NO_TOP = re.compile(r"top-module '.*' was not found|Can't find definition of.*top")
 _NO_DEFAULT = re.compile(r"Parameter without default value is never given value.*: '(\w+)'")
@@ -54,10 +55,9 @@ def modules(paths: Iterable[Path]) -> dict[str, str]:
     found = {}
     for path in paths:
         code = _NO_CODE.sub(" ", path.read_text(encoding="utf-8", errors="replace"))
-        for match in re.finditer(
-            r"\bmodule\s+(?:automatic\s+)?(\w+)(.*?)\bendmodule\b", code, re.S
-        ):
-            found[match[1]] = match[2]
+        for part in re.split(r"\bendmodule\b", code)[:-1]:
+            if begin := re.search(r"\bmodule\s+(?:automatic\s+)?(\w+)", part):
+                found[begin[1]] = part[begin.end() :]
     return found
 
 
@@ -68,11 +68,11 @@ def interface(made_of: Sources, parameters: Mapping[str, int]) -> Interface:
     SimulationError if the sources do not elaborate.
     """
     found = _elaborated(made_of, dict(parameters))
-    if found["missing"]:
-        name = found["missing"][0]
-        there = _elaborated(made_of, {k: v for k, v in parameters.items() if k != name})
+    if missing := found["missing"]:
+        others = {name: value for name, value in parameters.items() if name not in missing}
+        there = _elaborated(made_of, others)["parameters"]
         raise InputError(
-            f"{made_of.top} has no parameter {name}; it has {among(name, there['parameters'])}"
+            f"{made_of.top} has no parameter {missing[0]}; it has {among(missing[0], there)}"
         )
     return Interface(
         tuple(found["parameters"]), {name: Port(*port) for name, port in found["ports"].items()}
@@ -99,12 +99,11 @@ def _elaborated(made_of: Sources, parameters: dict[str, int]) -> dict[str, Any]:
             if status == 0:
                 _require_named(made_of, folder)
                 tree = json.loads((folder / "Vunit.tree.json").read_text(encoding="utf-8"))
-                found = _read(tree, made_of.top)
+                found = _read(tree, made_of)
             elif unknown := _NO_PARAMETERS.search(said):
-                found = {"missing": re.findall(r"\w+", unknown[1])}
+                found = {"missing": unknown[1].split()}
             elif _NO_TOP.search(said):
-                there = among(made_of.top, modules(made_of.files))
-                raise InputError(f"there is no module {made_of.top}; the sources have {there}")
+                raise _no_module(made_of)
             elif lacking := set(_NO_DEFAULT.findall(said)) - given.keys():
                 given |= dict.fromkeys(sorted(lacking), 1)
             else:
@@ -135,10 +134,19 @@ def _require_named(made_of: Sources, folder: Path) -> None:
             )
 
 
-def _read(tree: Mapping[str, Any], top: str) -> dict[str, Any]:
+def _no_module(made_of: Sources) -> InputError:
+    there = among(made_of.top, modules(made_of.files))
+    return InputError(f"there is no module {made_of.top}; the sources have {there}")
+
+
+def _read(tree: Mapping[str, Any], made_of: Sources) -> dict[str, Any]:
     """Return what Verilator's tree says of the top module."""
+    top = made_of.top
     types = {each["addr"]: each for each in tree["miscsp"][0]["typesp"]}
-    module = next(each for each in tree["modulesp"] if each["origName"] == top)
+    named = (each for each in tree["modulesp"] if each["origName"] == top)
+    module = next((each for each in named if each["type"] == "MODULE"), None)
+    if module is None:  # Verilator takes packages and interfaces as well
+        raise _no_module(made_of)
     variables = [each for each in module["stmtsp"] if each["type"] == "VAR"]
     ports = {}
     for each in variables:
@@ -156,20 +164,19 @@ def _read(tree: Mapping[str, Any], top: str) -> dict[str, Any]:
 
 def _bits(address: str, types: Mapping[str, Any], what: str) -> int:
     of = types[address]
+    kind = of["keyword"] if of["type"] == "BASICDTYPE" else of["type"].removesuffix("DTYPE").lower()
     match of["type"]:
-        case "BASICDTYPE" if "range" in of:
-            return _width(of["range"])
-        case "BASICDTYPE":
-            return 1
+        case "BASICDTYPE" if kind in _WORDS:
+            return _width(of.get("range", "0:0"))
         case "PACKARRAYDTYPE":
             return _width(of["declRange"]) * _bits(of["refDTypep"], types, what)
         case "REFDTYPE" | "ENUMDTYPE" | "CONSTDTYPE":
             return _bits(of["refDTypep"], types, what)
-        case "STRUCTDTYPE":
+        case "STRUCTDTYPE" if of.get("packed"):
             return sum(_bits(member["dtypep"], types, what) for member in of["membersp"])
-    raise InputError(
-        f"{what} must be a packed word, got {of['type'].removesuffix('DTYPE').lower()}"
-    )
+        case "UNIONDTYPE" if of.get("packed"):
+            return max(_bits(member["dtypep"], types, what) for member in of["membersp"])
+    raise InputError(f"{what} must be a packed word, got {kind}")
 
 
 def _width(text: str) -> int:

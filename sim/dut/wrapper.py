@@ -322,4 +322,4 @@ def _pin(signal: Signal, net: str, port: Port) -> str:
 def _tied(tie: Expression | str, port: Port, numbers: Mapping[str, int]) -> str:
     if isinstance(tie, str):
         return {"clock": "clk"}.get(tie, tie)
-    return f"{port.bits}'d{tie.value(numbers) % (1 << port.bits)}"
+    return f"{port.bits}'h{tie.value(numbers) % (1 << port.bits):x}"
