@@ -42,18 +42,21 @@ help: ## list targets, and the variables that may be set
 	@grep -hE '^[A-Z_]+ +\?=' Makefile | sed -E 's/ *\?= */ = /; s/ *## */## /' | awk -F'## ' '{printf "  %-22s %s\n", $$1, $$2}'
 
 sim: .venv/light ## the main job: play the trained layers through the RTL at P=ACC, and judge
+	$(call refuse,NETWORK IMAGES CYCLES MW MH WEIGHT_BITS INPUT_BITS SIGNED_INPUT)
 	@$(BIN)/a2q sim --acc $(call quoted,ACC) --sim $(call quoted,SIM) --seed $(call quoted,SEED) \
 	  $(call given,overflow,OVERFLOW) --stall $(call quoted,STALL) $(call option,dut,DUT) \
 	  $(call option,layer,LAYER) $(call option,inputs,INPUTS) \
 	  $(call option,units,UNITS) $(call option,pe,PE) $(call option,simd,SIMD) $(call option,json,JSON) $(waves)
 
 network: .venv/light ## a whole network as one Verilog top: real images, accuracy, overflows and cycles of each stage
+	$(call refuse,SIM PE SIMD UNITS DUT LAYER WAVES MW MH WEIGHT_BITS INPUT_BITS SIGNED_INPUT)
 	@$(BIN)/a2q network --acc $(call quoted,ACC) --overflow $(call quoted,OVERFLOW) \
 	  --stall $(call quoted,STALL) --seed $(call quoted,SEED) $(call option,network,NETWORK) \
 	  $(call option,inputs,INPUTS) $(call option,images,IMAGES) $(call option,cycles,CYCLES) \
 	  $(call option,json,JSON)
 
 sweep: .venv/light .venv/experiments ## where overflow starts: a grid of units, ACC=8..32, in seconds
+	$(call refuse,SIM UNITS DUT STALL WAVES NETWORK IMAGES CYCLES)
 	@$(BIN)/a2q sweep --seed $(call quoted,SEED) --overflow $(call quoted,OVERFLOW) \
 	  $(if $(filter-out file,$(origin ACC)),--acc=$(call quoted,ACC)) \
 	  $(call option,pe,PE) $(call option,simd,SIMD) $(call option,mw,MW) $(call option,mh,MH) \
@@ -108,6 +111,8 @@ setup: .venv/light .venv/test .venv/train .venv/experiments .venv/regress .venv/
 clean: ## remove everything that was generated
 	rm -rf build
 
+# What a target has no use for is not ignored in silence.
+refuse = $(foreach each,$1,$(if $(filter command,$(origin $(each))),$(error make $@ takes no $(each))))
 # A variable as one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(strip $($1)))'
 option = $(if $(strip $($2)),--$1=$(call quoted,$2))

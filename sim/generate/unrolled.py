@@ -32,6 +32,8 @@ from sim.generate.verilog import (
 )
 from tb.case import UNROLLED, register_levels, require_unit
 
+_A_LINE = 8  # of names, so that people can read it
+
 
 @dataclass(frozen=True)
 class Unrolled:
@@ -219,8 +221,9 @@ class _Writer:
             for lane, column in enumerate(self.weights.T)
             if (rest := bits - read if column.any() else bits)
         ]
-        if unread:
-            self.module.wire("unused_inputs", 1, concat(*unread).all())
+        for line, first in enumerate(range(0, len(unread), _A_LINE)):
+            of = unread[first : first + _A_LINE]
+            self.module.wire(f"unused_inputs_{line}", 1, concat(*of).all())
 
     def _leave(self, rows: Sequence[_Row], valid: Word, room: Word) -> None:
         """Send what is not constant through a skid buffer; all else is added behind it."""

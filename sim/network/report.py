@@ -30,6 +30,13 @@ def print_verdicts(
         for failure in verdict.failures:
             # Never folded: it ends in a command to copy.
             console.print(Text(failure, style="red"), soft_wrap=True)
+    slowest = max(verdict.pipeline.cycles for verdict in verdicts)
+    if slowest > question.cycles:
+        console.print(
+            f"CYCLES={question.cycles} is out of reach: with all lanes that it can have, the "
+            f"slowest unit takes {slowest:,} cycles a frame.",
+            highlight=False,
+        )
     results = sum(stage.results for verdict in verdicts for stage in verdict.stages)
     if not any(verdict.failures for verdict in verdicts):
         console.print(

@@ -133,8 +133,12 @@ def to_json(regression: Regression) -> dict[str, Any]:
 
 
 def per_unit(regression: Regression) -> list[UnitCoverage]:
-    """Return the coverage of each unit; nothing if no job that looks at it passed."""
-    return regression.coverage.per_unit() if regression.coverage else []
+    """Return the coverage of each unit; nothing if no job that looks at it passed.
+
+    Of a part of a suite, of those units that were met.
+    """
+    units = regression.coverage.per_unit() if regression.coverage else []
+    return [unit for unit in units if regression.covers or unit.bins.hit]
 
 
 def unseen_line(regression: Regression) -> str:
