@@ -257,3 +257,20 @@ def test_the_installed_command() -> None:
     assert bad.stderr == "a2q: ACC must be an integer from 2 to 64, got '65'\n"
     assert not Path("verdict.json").exists()
     assert a2q("sim", "--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"),
+    [("sim", "NETWORK=mlp"), ("sim", "MW=8"), ("network", "SIM=icarus"), ("network", "PE=2"),
+     ("sweep", "STALL=input=every-3"), ("sweep", "DUT=x.toml")],
+)  # fmt: skip
+def test_make_refuses_what_a_target_has_no_use_for(target: str, variable: str) -> None:
+    stamps = ("-o", ".venv/light", "-o", ".venv/experiments")
+    command = ["make", "-n", *stamps, target]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    ran = subprocess.run(
+        [*command, variable], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert ran.returncode == 2
+    assert f"make {target} takes no {variable.partition('=')[0]}." in ran.stderr

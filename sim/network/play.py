@@ -12,7 +12,7 @@ import numpy as np
 from golden.integer import InputError, IntArray, Overflow
 from golden.layer import LabelledInputs
 from golden.network import Network, NetworkTrace, StageTrace, run
-from sim.batch.engine import engine
+from sim.batch.engine import engine, stalled_cycles
 from sim.batch.library import library
 from sim.batch.streams import came_beats, run_streams
 from sim.build import contents
@@ -115,11 +115,12 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
     """
     pipeline = folded(network, question.acc_bits, question.overflow, question.cycles)
     images = network.images(data.values)
-    folder = verilog(pipeline)
-    unit = engine(library(pipeline.top, {}, folder))
     how = (question.acc_bits, question.overflow, [fold.spec.simd for fold in pipeline.folds])
     trace = run(network, images, *how)
     case = stream_case(pipeline, images, trace, question)
+    stalled_cycles(case.timeout_cycles)  # stalls without end are refused before the build
+    folder = verilog(pipeline)
+    unit = engine(library(pipeline.top, {}, folder))
     settled = min(SETTLED, -(-len(images) // 2))
     starts = [
         stream_case(pipeline, images[:few], run(network, images[:few], *how), question)

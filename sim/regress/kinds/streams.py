@@ -25,7 +25,8 @@ def run(job: Job, rtl: Path, explain: bool) -> Result:
         if engine != "batch":
             _, faults = play_streams(cases, simulator(engine), rtl=rtl)
             if faults:
-                return failed(job, "\n".join([f"{job.unit} {shape}", *faults]))
+                of = " ".join(f"{name}={value}" for name, value in shape.items())
+                return failed(job, "\n".join([*faults, f"{job.unit} with {of}"]))
             beats += sum(len(due) for case in cases for due in case.sinks.values())
             continue
         counts_code = explain and shape in job.settings["covers_code"]
