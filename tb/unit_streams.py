@@ -79,8 +79,9 @@ def hostile_cases(
 
 
 def _passed(p: Parameters, rng: np.random.Generator) -> Iterator[Fields]:
-    beats = _words(p["DATA_BITS"], BEATS, rng)
-    yield {"sources": {"s_axis": beats}, "sinks": {"m_axis": beats}, "cycles": BEATS + 1}
+    count = max(BEATS, 2 * p.get("DEPTH", 0))  # enough to fill a fifo that is emptied slowly
+    beats = _words(p["DATA_BITS"], count, rng)
+    yield {"sources": {"s_axis": beats}, "sinks": {"m_axis": beats}, "cycles": count + 1}
 
 
 def _replayed(p: Parameters, rng: np.random.Generator) -> Iterator[Fields]:
