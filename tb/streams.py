@@ -23,6 +23,7 @@ from tb.packing import pack
 from tb.stalls import StallPattern
 
 MAX_SENTENCES = 5
+MOST_PARAMETER_BITS = 14_000  # whose decimal digits Python still reads
 
 TAP = "tap_"  # begins the name of a stream inside a unit, which can only be watched
 
@@ -109,6 +110,12 @@ class StreamCase:
     def __post_init__(self) -> None:
         if self.unit in units.UNITS:
             units.require(self.unit, self.parameters)
+        for name, value in self.parameters.items():
+            if value.bit_length() > MOST_PARAMETER_BITS:
+                raise InputError(
+                    f"{name} must have at most {MOST_PARAMETER_BITS} bits, as a case file holds "
+                    f"it, got {value.bit_length()}"
+                )
         if not re.fullmatch(r"\w{1,64}", self.name, re.ASCII):
             raise InputError(
                 f"name must be 1 to 64 letters, digits or underscores, got {self.name!r}"

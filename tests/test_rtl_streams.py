@@ -313,3 +313,9 @@ def test_the_last_words_of_a_rom_may_be_zero(sim: str) -> None:
 def test_a_unit_without_cases_is_refused() -> None:
     with pytest.raises(InputError, match=r"^unit must be one of skid_buffer, .*, got 'mvau'$"):
         stream_cases("mvau", {})
+
+
+def test_a_rom_that_no_case_file_holds_is_refused() -> None:
+    parameters = {"DATA_BITS": 20, "BEATS": 701, "LOOP": 0, "WORDS": 1 << 14_000}
+    with pytest.raises(InputError, match=r"^WORDS must have at most 14000 bits, .*, got 14001$"):
+        stream_cases("weight_rom", parameters)
