@@ -52,7 +52,7 @@ STALLS: tuple[dict[str, str], ...] = (
 RESETS = (0, 1, 2, 5, 7)  # cycles: before and after the first beats and the first folds
 _ALL = STALLS[3]
 _ENDLESS = "comes to no end between two edges of its clock"
-_DEATHS = {-signal.SIGPROF: _ENDLESS, None: _ENDLESS, -signal.SIGSEGV: "crashes the simulation"}
+_DEATHS = {-signal.SIGPROF: _ENDLESS, None: _ENDLESS}
 MOST_TOLD = 3
 
 
@@ -167,8 +167,8 @@ def _meet(dut: Dut, chosen: Sequence[MvauSpec], seed: int) -> Hostile:
                 for home, report in met["failed"]
             )
             return Hostile(tuple(chosen), met["cases"], met["results"], met["failing"], failed)
-        if (folder / CASE).exists():
-            how = _DEATHS.get(status, f"ended the simulation with status {status}")
+        if (folder / CASE).exists() and (status is None or status < 0):
+            how = _DEATHS.get(status, "crashes the simulation")
             played = batch.kept(Played(Case.load(folder / CASE), folder, how, rtl=dut))
             raise SimulationError(f"{dut.top} {how}, in {played.case.id}; replay: {played.replay}")
         said = (folder / "out.log").read_text(encoding="utf-8", errors="replace")
