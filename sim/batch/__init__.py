@@ -8,11 +8,8 @@
 ([[105], [-106]], [[False], [False]], 3)
 """
 
-from sim.batch.library import library
 from sim.batch.model import Model, Trace, load
 from sim.batch.play import judge, kept, play, smallest
 from sim.batch.streams import play_streams
 
-__all__ = [
-    "Model", "Trace", "judge", "kept", "library", "load", "play", "play_streams", "smallest",
-]  # fmt: skip
+__all__ = ["Model", "Trace", "judge", "kept", "load", "play", "play_streams", "smallest"]

@@ -20,6 +20,7 @@ from typing import Any
 from golden.integer import InputError
 from golden.spec import MvauSpec
 from sim import batch
+from sim.batch.library import library
 from sim.cache import CompilerError, SimulationError
 from sim.dut.dut import Dut
 from sim.process import ending_children, run_logged
@@ -141,7 +142,7 @@ def play(dut: Dut, seed: int, progress: Callable[[str], None] = lambda line: Non
 
 def _build(dut: Dut, spec: MvauSpec) -> None:
     try:
-        batch.library(dut.unit, spec.verilog_parameters(dut.unit), dut)
+        library(dut.unit, spec.verilog_parameters(dut.unit), dut)
     except CompilerError:
         raise
     except SimulationError as error:
