@@ -135,8 +135,13 @@ def bits_for(low: int, high: int) -> int:
     )
 
 
+def is_below(value: object, limit: int) -> bool:
+    """Whether it is an integer from 0 on below ``limit``, and no truth value."""
+    return type(value) is int and 0 <= value < limit
+
+
 def narrow(exact: IntArray, bits: int, overflow: Overflow) -> IntArray:
-    """Bring exact values down to ``bits`` signed bits, as the RTL's ``narrow`` function does.
+    """Bring exact values down to ``bits`` signed bits, as ``held`` of ``rtl/dot.v`` is.
 
     >>> narrow(np.array([9]), 4, Overflow.WRAP), narrow(np.array([9]), 4, Overflow.SATURATE)
     (array([-7]), array([7]))

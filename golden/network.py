@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from golden import archive
+from golden import archive, streams
 from golden.bounds import layer_bits
 from golden.integer import BoolArray, Format, InputError, IntArray, Overflow
 from golden.layer import QuantLayer
 from golden.mvau import Outcome, outcome
-from golden.spec import MvauSpec
 
 Shape = tuple[int, int, int]  # height, width, channels
 
@@ -57,25 +56,11 @@ class Window:
 
     def output_size(self, size: int) -> int:
         """Return the number of positions along a side of ``size``; InputError if there is none."""
-        padded = size + 2 * self.padding
-        if padded < self.reach:
-            raise InputError(
-                f"a window must fit the padded image, got a reach of {self.reach} on {padded}"
-            )
-        return (padded - self.reach) // self.stride + 1
+        return streams.output_size(size, **asdict(self))
 
     def of(self, images: IntArray) -> IntArray:
         """Return what each position sees: (V, H, W, C) -> (V, OH, OW, KERNEL, KERNEL, C)."""
-        _, height, width, _ = images.shape
-        rows, columns = (self._taps(size) for size in (height, width))
-        edge = (self.padding, self.padding)
-        padded = np.pad(images, ((0, 0), edge, edge, (0, 0)))
-        return padded[:, rows[:, None, :, None], columns[None, :, None, :]]
-
-    def _taps(self, size: int) -> IntArray:
-        """Return where the taps of each position lie along a padded side: (OUT, KERNEL)."""
-        first = np.arange(self.output_size(size), dtype=np.int64) * self.stride
-        return first[:, None] + np.arange(self.kernel) * self.dilation
+        return streams.windows(images, **asdict(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +140,7 @@ class Stage:
         """
         bits = 64 if acc_bits is None else acc_bits
         spec = self.layer.spec(bits, overflow=overflow, simd=simd)
-        add_up = _depthwise if self.depthwise else outcome
-        return add_up(spec, self.layer.weights, vectors)
+        return outcome(spec, self.layer.weights, vectors, self.depthwise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,17 +306,6 @@ def run(
         traces.append(StageTrace(vectors, told.out, told.overflow, outputs))
         images = outputs.reshape(-1, *shape)
     return NetworkTrace(tuple(traces))
-
-
-def _depthwise(spec: MvauSpec, weights: IntArray, vectors: IntArray) -> Outcome:
-    """Return the outcome of rows that each see their own part of a vector: (V, MH*MW)."""
-    parts = vectors.reshape(len(vectors), spec.mh, spec.mw)
-    one = replace(spec, mh=1, pe=1)
-    rows = [outcome(one, weights[row : row + 1], parts[:, row]) for row in range(spec.mh)]
-    return Outcome(
-        np.concatenate([row.out for row in rows], axis=1),
-        np.concatenate([row.overflow for row in rows], axis=1),
-    )
 
 
 def _array_names(header: dict[str, Any]) -> tuple[str, ...]:

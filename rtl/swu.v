@@ -2,9 +2,9 @@
 //
 // A pixel is CHANNELS/SIMD beats, row by row; windows leave row by row too, each in the order
 // (ky, kx, channel beat), or (channel beat, ky, kx) if DEPTHWISE; lanes outside of the image are
-// zero; m_axis_tlast ends an image. One beat a cycle once what it shows has come, with no gap
-// between rows or images. The window's rows are kept and STRIDE more. No combinational path from
-// m_axis_tready to s_axis_tready. SPDX-License-Identifier: Apache-2.0
+// zero; m_axis_tlast ends an image. One beat a cycle once what it shows has come; the window's rows
+// are kept and STRIDE more, for which an image without padding may wait. No combinational path
+// from m_axis_tready to s_axis_tready. SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none
 

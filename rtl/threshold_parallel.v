@@ -46,8 +46,7 @@ module threshold_parallel #(
     always @* begin
         count = {OUTPUT_BITS{1'b0}};
         for (step = 1; step <= STEPS; step = step + 1)
-            if (reached[step])
-                count = count + 1'b1;
+            count = reached[step] ? count + 1'b1 : count; // unknown, if that is
     end
 
 endmodule

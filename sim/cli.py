@@ -216,6 +216,8 @@ def _repro(options: argparse.Namespace) -> int:
     path = Path(options.case)
     path = path / "case.json" if path.is_dir() else path
     if StreamCase.is_saved_in(path):
+        if options.dut:
+            raise InputError(f"DUT must come with a case of a mac or mvau, got {path}")
         return _repro_streams(StreamCase.load(path), options)
     case = Case.load(path)
     rtl: Rtl = _folder(options)

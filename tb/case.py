@@ -13,7 +13,7 @@ import numpy as np
 
 from golden import mvau
 from golden.archive import whole_file
-from golden.integer import InputError, IntArray
+from golden.integer import InputError, IntArray, is_below
 from golden.spec import MvauSpec
 from tb.stalls import STREAMS, StallPattern
 
@@ -89,14 +89,14 @@ class Case:
         for name in patterns.values():
             StallPattern.parse(name)
         object.__setattr__(self, "stalls", patterns)
-        if not _is_below(self.pace, 1001) or self.pace == 0:
+        if not is_below(self.pace, 1001) or self.pace == 0:
             raise InputError(f"pace must be 1 to 1000 cycles, got {self.pace!r}")
-        if self.reset_after is not None and not _is_below(self.reset_after, self.timeout_cycles):
+        if self.reset_after is not None and not is_below(self.reset_after, self.timeout_cycles):
             raise InputError(
                 f"reset_after must be 0 to {self.timeout_cycles - 1} cycles, "
                 f"got {self.reset_after!r}"
             )
-        if not _is_below(self.seed, 2**31):
+        if not is_below(self.seed, 2**31):
             raise InputError(f"seed must be 0 to 2147483647, got {self.seed!r}")
 
     def __repr__(self) -> str:
@@ -252,15 +252,11 @@ def register_levels(spec: MvauSpec, levels: Any = None) -> tuple[int, ...]:
         return tuple(range(2, last, 2))
     if (
         not isinstance(levels, list | tuple)
-        or not all(_is_below(level, last + 1) for level in levels)
+        or not all(is_below(level, last + 1) for level in levels)
         or list(levels) != sorted(set(levels))
     ):
         raise InputError(f"registers must be ascending levels from 0 to {last}, got {levels!r}")
     return tuple(levels)
-
-
-def _is_below(value: object, limit: int) -> bool:
-    return type(value) is int and 0 <= value < limit
 
 
 def _integers(rows: Any, name: str) -> IntArray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from golden import units
 from golden.archive import whole_file
-from golden.integer import BoolArray, Format, InputError, IntArray
+from golden.integer import BoolArray, Format, InputError, IntArray, is_below
 from tb.packing import pack
 from tb.stalls import StallPattern
 
@@ -120,8 +120,16 @@ class StreamCase:
             raise InputError(
                 f"name must be 1 to 64 letters, digits or underscores, got {self.name!r}"
             )
-        if not any(len(beats) for beats in self.sinks.values()):
-            raise InputError("a case must have at least one beat that is due, got none")
+        for name, limit in (("seed", 1 << 31), ("latency", 1 << 53)):
+            if not is_below(given := getattr(self, name), limit):
+                raise InputError(f"{name} must be 0 to {limit - 1}, got {given!r}")
+        for name in ("reset_after", "cycles"):
+            given = getattr(self, name)
+            if given is not None and not is_below(given, 1 << 53):
+                raise InputError(f"{name} must be cycles from 0 on, or nothing, got {given!r}")
+        for name, beats in (*self.sources.items(), *self.sinks.items()):
+            if not len(beats):
+                raise InputError(f"each stream must have a beat, but {name} has none")
         streams = (*self.sources, *self.sinks)
         unknown = {*self.stalls, *(b.after[0] for b in self.sources.values() if b.after)}
         for stream in sorted(unknown - set(streams)):

@@ -206,4 +206,4 @@ def test_a_bug_of_long_waits_is_found(unit: str, stream: str, tmp_path: Path) ->
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_ready_that_follows_another_is_told(unit: str, tmp_path: Path) -> None:
     faults = told(READY_OF_A_FULL_UNIT, unit, "output", tmp_path)
-    assert "neither its tvalid nor tready of an input may follow its tready" in faults
+    assert "neither tvalid of an output nor tready of an input may follow tready" in faults

@@ -110,7 +110,7 @@ def played_stalls(case: Case, cycles: int) -> dict[str, BoolArray]:
 
 def _run(unit: Engine, case: Case, tries: int) -> Trace:
     spec, vectors = case.spec, case.vector_count
-    stalls = played_stalls(case, stalled_cycles(case.timeout_cycles))
+    stalls = played_stalls(case, stalled_cycles(case.timeout_cycles, case.stalls.values()))
     inputs = lanes_of_inputs(spec, spec.inputs.encode(case.vectors), case.depthwise)
     tiles = lanes_of_weights(spec, spec.weights.encode(case.weights))
     ends = np.arange(1, len(inputs) + 1) % spec.sf == 0

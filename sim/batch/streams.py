@@ -104,7 +104,7 @@ def run_streams(
 
     Errors: SimulationError if the unit breaks a rule of its streams or comes to no end.
     """
-    stalls = case.played_stalls(stalled_cycles(case.timeout_cycles))
+    stalls = case.played_stalls(stalled_cycles(case.timeout_cycles, case.stalls.values()))
     sources = {
         name: Source(
             beats.data, beats.bits,

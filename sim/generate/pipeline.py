@@ -194,12 +194,9 @@ def _divisors(n: int) -> list[int]:
 
 def _joined(words: Sequence[int], bits: int) -> Word:
     """Return words of so many bits as one, the first in the least significant bits."""
-    at_once = max(1, LONGEST // bits)
-    parts = [words[at : at + at_once] for at in range(0, len(words), at_once)]
-    numbers = [
-        literal(sum(word << i * bits for i, word in enumerate(part)), bits * len(part))
-        for part in parts
-    ]
+    text = "".join(f"{word:0{bits}b}" for word in reversed(words))
+    parts = [text[max(0, end - LONGEST) : end] for end in range(len(text), 0, -LONGEST)]
+    numbers = [literal(int(part, 2), len(part)) for part in parts]
     return numbers[0] if len(numbers) == 1 else concat(*reversed(numbers))
 
 

@@ -106,24 +106,22 @@ def _networks(
     return [(path.stem, Network.load(path))], LabelledInputs.load(Path(options.inputs))
 
 
-def shipped(kind: str, acc_bits: int, folder: Path = NETWORKS) -> list[tuple[str, Network]]:
+def shipped(kind: str, acc_bits: int) -> list[tuple[str, Network]]:
     """Return the A2Q network for P (or the nearest P below) and the unconstrained one.
 
     Errors: InputError if P is below every trained network.
     """
     prefix = f"digits-{kind}-"
-    trained = sorted(
-        int(path.stem.removeprefix(f"{prefix}a2q-p")) for path in folder.glob(f"{prefix}a2q-p*.npz")
-    )
+    files = NETWORKS.glob(f"{prefix}a2q-p*.npz")
+    trained = sorted(int(path.stem.removeprefix(f"{prefix}a2q-p")) for path in files)
     below = [p for p in trained if p <= acc_bits]
     if not below:
         raise InputError(
-            f"ACC must be at least {min(trained, default=2)}, where the trained networks begin, "
-            f"got {acc_bits}"
+            f"ACC must be at least {trained[0]}, where the trained networks begin, got {acc_bits}"
         )
     return [
-        (f"A2Q, P={below[-1]}", Network.load(folder / f"{prefix}a2q-p{below[-1]}.npz")),
-        (UNCONSTRAINED, Network.load(folder / f"{prefix}{UNCONSTRAINED}.npz")),
+        (f"A2Q, P={below[-1]}", Network.load(NETWORKS / f"{prefix}a2q-p{below[-1]}.npz")),
+        (UNCONSTRAINED, Network.load(NETWORKS / f"{prefix}{UNCONSTRAINED}.npz")),
     ]
 
 

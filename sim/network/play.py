@@ -118,7 +118,8 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
     how = (question.acc_bits, question.overflow, [fold.spec.simd for fold in pipeline.folds])
     trace = run(network, images, *how)
     case = stream_case(pipeline, images, trace, question)
-    stalled_cycles(case.timeout_cycles)  # stalls without end are refused before the build
+    # Stalls without end are refused before the build.
+    stalled_cycles(case.timeout_cycles, case.stalls.values())
     folder = verilog(pipeline)
     unit = engine(library(pipeline.top, {}, folder))
     settled = min(SETTLED, -(-len(images) // 2))
@@ -127,10 +128,15 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
         for few in (1, settled)
     ]
     started, report, answer, latency, every = time.perf_counter(), "", None, 0, 0.0
+    playing = case
     try:
         answer = run_streams(unit, case)[-1]
         seconds = time.perf_counter() - started
-        latency, begun = (run_streams(unit, start)[-1].cycles for start in starts)
+        ended = []
+        for playing in starts:
+            ended.append(run_streams(unit, playing)[-1].cycles)
+        playing = case
+        latency, begun = ended
         left = len(images) - settled
         every = (answer.cycles - begun) / left if left else float(latency)
     except SimulationError as fault:
@@ -148,7 +154,7 @@ def play(name: str, network: Network, data: LabelledInputs, question: Question) 
         verdicts.append(_stage_verdict(fold, stage, came))
         if fold is pipeline.folds[-1]:
             scores = fold.stage.layer.scores(came.data.reshape(-1, fold.spec.mh))
-    case_file = _keep(case, report)
+    case_file = _keep(playing, report)
     return NetworkVerdict(
         name, pipeline, len(images), tuple(verdicts), report, folder, case_file,
         0 if answer is None else answer.cycles, latency, every, seconds,
