@@ -1,4 +1,4 @@
-"""The units that move beats: their parameters, and which values of them make sense.
+"""Units that are no matrix units: their parameters, and which values of them make sense.
 
 A rule is a sentence that a static assert in ``rtl/`` has as its name. The units that calculate have
 theirs in ``golden.spec``; ``mvtu`` is one of those with a ``threshold`` behind it, and has both.

@@ -1,4 +1,4 @@
-"""Hostile stream cases for the units that only move beats; what is due comes from golden twins."""
+"""Hostile stream cases for units that are no matrix units; what is due comes from golden twins."""
 
 from __future__ import annotations
 

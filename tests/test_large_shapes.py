@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from every_shape import MatrixPoint, StreamPoint
+from every_shape import MatrixPoint, StreamPoint, matrix_points
 from planted_bugs import Bug, planted
 from rtl_suite import SPECS
 from test_every_shape import Point, fails, play_matrix, play_streams
@@ -59,7 +59,19 @@ RESTARTS = Bug(
     "        else if (beat)\n            beats_q <= beats_q + 1'b1;\n",
 )  # fmt: skip
 
+
+def of_bits(weight: int, inputs: int) -> Large:
+    """A mac one bit short, which saturates its signed inputs and wraps the others."""
+    signed = inputs % 2
+    spec = MvauSpec(8, 2, 1, 1, weight, inputs, weight + inputs + 2, signed, signed, observe=True)
+    return Large(MatrixPoint("mac", spec, seed=1), ())
+
+
 LARGE = {
+    **{
+        f"weights of {weight} bits, inputs of {inputs}": of_bits(weight, inputs)
+        for weight, inputs in zip(range(9, 16), (15, 14, 13, 9, 10, 11, 12), strict=True)
+    },
     "wide beats in many places": Large(
         large("fifo", 305, 300),
         (
@@ -135,6 +147,14 @@ LARGE = {
 def test_results_are_those_of_golden(why: str) -> None:
     point = LARGE[why].point
     play_streams(point) if isinstance(point, StreamPoint) else play_matrix(point)
+
+
+def test_every_width_is_played() -> None:
+    """With those that every unit meets, and those of the named specs."""
+    played = [point.spec for point in matrix_points()] + [*SPECS.values()]
+    played += [each.point.spec for each in LARGE.values() if isinstance(each.point, MatrixPoint)]
+    for width in ("weight_bits", "input_bits"):
+        assert {getattr(spec, width) for spec in played} == set(range(1, 17))
 
 
 @pytest.mark.sim

@@ -22,7 +22,10 @@ from golden.integer import Format, InputError, Overflow
 from golden.layer import LabelledInputs, QuantLayer
 from golden.network import Network, Shape, Stage, Window, run
 from sim import cli
-from sim.generate.pipeline import Fold, Pipeline, folded
+from sim.batch.engine import Answer, Engine
+from sim.batch.streams import run_streams
+from sim.cache import SimulationError
+from sim.generate.pipeline import LONGEST, Fold, Pipeline, _joined, folded
 from sim.lint import lint_unit
 from sim.network import command
 from sim.network import play as player
@@ -30,6 +33,7 @@ from sim.network.command import IMAGES, shipped
 from sim.network.play import DRAIN, NetworkVerdict, Question, play, verilog
 from sim.paths import NETWORKS
 from tb.stimulus import anything
+from tb.streams import StreamCase
 
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
@@ -395,6 +399,33 @@ def test_a_rom_may_hold_more_bits_than_a_number_of_verilator() -> None:
     scores = Stage("scores", QuantLayer(rows, 16, U3))
     assert rows.size * 16 > 1 << 16
     play_one_pixel(Network("long", 1, 1, 64, (scores,)), Question(20, cycles=1040))
+
+
+def test_a_fault_of_the_runs_that_are_timed_is_kept_with_the_run_that_had_it(
+    monkeypatch: Patch,
+) -> None:
+    def fails_alone(unit: Engine, case: StreamCase) -> list[Answer]:
+        if case.name == "images1":
+            raise SimulationError("it fails alone")
+        return run_streams(unit, case)
+
+    monkeypatch.setattr(player, "run_streams", fails_alone)
+    verdict = play("tiny", TINY, labelled(TINY, np.random.default_rng(1)), Question(acc_bits=10))
+    assert "it fails alone" in verdict.failures[0]
+    assert verdict.case_file is not None
+    assert StreamCase.load(verdict.case_file).name == "images1"
+
+
+@pytest.mark.parametrize(("words", "bits"), [([1 << 70_000, 5], 70_001), ([1, 2, 3] * 30_000, 2)])
+def test_words_of_any_width_are_made_of_numbers_that_verilator_takes(
+    words: list[int], bits: int
+) -> None:
+    joined = _joined(words, bits)
+    assert joined.bits == bits * len(words)
+    numbers = [number.value.split("'h") for number in joined.node.list]
+    assert all(int(width) <= LONGEST for width, _ in numbers)
+    whole = "".join(f"{int(value, 16):0{width}b}" for width, value in numbers)
+    assert [int(whole[end - bits : end], 2) for end in range(len(whole), 0, -bits)] == words
 
 
 def play_one_pixel(network: Network, question: Question) -> NetworkVerdict:

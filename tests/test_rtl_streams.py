@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from rtl_suite import simulators
 
 from golden.integer import Format, InputError
 from golden.streams import output_size
+from sim import cli
+from sim.batch.engine import stalled_cycles
 from sim.batch.streams import judge_streams, load_streams, play_streams, run_streams
 from sim.cache import SimulationError
 from sim.rtl import closure
@@ -319,3 +324,58 @@ def test_a_rom_that_no_case_file_holds_is_refused() -> None:
     parameters = {"DATA_BITS": 20, "BEATS": 701, "LOOP": 0, "WORDS": 1 << 14_000}
     with pytest.raises(InputError, match=r"^WORDS must have at most 14000 bits, .*, got 14001$"):
         stream_cases("weight_rom", parameters)
+
+
+def test_a_replay_of_a_stalled_stream_waits_without_its_stalls(tmp_path: Path) -> None:
+    """Else a beat that is offered late looks like one that waits to be asked for."""
+    parameters = {"DATA_BITS": 8, "DEPTH": 3}
+    (case,) = stream_cases("fifo", parameters, stalls={"s_axis": "late-300"})
+    case.save(tmp_path / "case.json")
+    assert cli.main(["repro", str(tmp_path / "case.json")]) == 0
+
+
+def test_a_description_of_a_mac_is_nothing_for_a_stream(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (case,) = stream_cases("fifo", {"DATA_BITS": 8, "DEPTH": 3})
+    case.save(tmp_path / "case.json")
+    assert cli.main(["repro", str(tmp_path / "case.json"), "--dut", "none.toml"]) == 2
+    assert "DUT must come with a case of a mac or mvau, got " in capfd.readouterr().err
+
+
+def test_a_case_without_stalls_may_be_as_long_as_it_likes() -> None:
+    assert stalled_cycles(1 << 40, ["never", "never"]) == 0
+    with pytest.raises(InputError, match=r"^a case with stalls must end within 67108864 cycles"):
+        stalled_cycles(1 << 40, ["never", "every-3"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seed", -1, "seed must be 0 to 2147483647, got -1"),
+        ("seed", "x", "seed must be 0 to 2147483647, got 'x'"),
+        ("latency", None, "latency must be 0 to "),
+        ("latency", True, "latency must be 0 to "),
+        ("reset_after", "soon", "reset_after must be cycles from 0 on, or nothing, got 'soon'"),
+        ("reset_after", -5, "reset_after must be cycles from 0 on, or nothing, got -5"),
+        ("cycles", 1.5, "cycles must be cycles from 0 on, or nothing, got 1.5"),
+        ("sources", {}, "a stream must be one of m_axis, got 's_axis'"),
+    ],
+)
+def test_a_case_file_of_another_kind_is_refused(
+    field: str, value: object, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "case.json"
+    (case,) = stream_cases("fifo", {"DATA_BITS": 8, "DEPTH": 3}, stalls={"s_axis": "every-3"})
+    case.save(path)
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {field: value}))
+    with pytest.raises(InputError, match=re.escape(message)):
+        StreamCase.load(path)
+
+
+def test_a_stream_without_beats_is_refused() -> None:
+    (case,) = stream_cases("fifo", {"DATA_BITS": 8, "DEPTH": 3})
+    none = {"s_axis": case.sources["s_axis"].first(0)}
+    with pytest.raises(InputError, match=r"^each stream must have a beat, but s_axis has none$"):
+        replace(case, sources=none)
