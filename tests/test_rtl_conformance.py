@@ -48,7 +48,7 @@ def cases_of(unit: str, name: str) -> list[Case]:
 
 
 # A mac has neither lanes nor folds: of a spec that is there for its many it would play one after
-# the other for half a minute. The batch engine does so in the regression suites.
+# the other for half a minute. Suite full of the regressions does so.
 PLAYS = [(unit, name) for name in SPECS for unit in UNITS if (unit, name) != ("mac", WIDE)]
 
 
