@@ -138,7 +138,7 @@ def per_unit(regression: Regression) -> list[UnitCoverage]:
     Of a part of a suite, of those units that were met.
     """
     units = regression.coverage.per_unit() if regression.coverage else []
-    return [unit for unit in units if regression.covers or unit.bins.hit]
+    return [unit for unit in units if regression.covers or unit.bins.hit or not unit.bins.all]
 
 
 def unseen_line(regression: Regression) -> str:
