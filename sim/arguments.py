@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from rich.table import Column
 
 from golden.archive import writable_file, writable_folder
 from golden.integer import InputError, Overflow
+from tb.stalls import StallPattern
 
 FAILED = 1  # the exit status of a check that did not hold
 QUIET_S = 10  # the longest that work shows nothing, where there is no terminal
@@ -43,6 +44,19 @@ def overflow(word: str) -> Overflow:
         if policy.word == word:
             return policy
     raise InputError(f"OVERFLOW must be wrap or saturate, got {word!r}")
+
+
+def stalls(text: str, streams: Collection[str]) -> dict[str, str]:
+    """Return the pattern of each stream that ``STREAM=PATTERN[,...]`` names."""
+    found: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        stream, equals, pattern = part.partition("=")
+        if not equals or stream not in streams or stream in found:
+            raise InputError(
+                f"STALL must be STREAM=PATTERN with {', '.join(streams)}, each once, got {part!r}"
+            )
+        found[stream] = StallPattern.parse(pattern).name
+    return found
 
 
 def writable(name: str | None) -> Path | None:

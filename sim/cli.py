@@ -22,7 +22,7 @@ try:
     from golden.integer import InputError
     from golden.layer import LabelledInputs, QuantLayer
     from sim import batch, lint, plan, report
-    from sim.arguments import FAILED, overflow, slug, steps, whole, writable
+    from sim.arguments import FAILED, overflow, slug, stalls, steps, whole, writable
     from sim.bench import command as bench
     from sim.cache import SimulationError
     from sim.check import check
@@ -164,7 +164,7 @@ def _sim(options: argparse.Namespace) -> int:
         pe=options.pe and whole("PE", options.pe, 1, 65536),
         simd=options.simd and whole("SIMD", options.simd, 1, 65536),
         overflow=overflow(policy if options.overflow is None else options.overflow),
-        stalls=_stalls(options.stall),
+        stalls=stalls(options.stall, STREAMS),
         seed=whole("SEED", options.seed, 0, 2**31 - 1),
         waves=options.waves,
     )
@@ -297,20 +297,6 @@ def _torch_command(name: str) -> Callable[[Sequence[str]], int]:
         raise InputError(f"a2q {name} needs {error.name}: make {name} installs it") from None
     found: Callable[[Sequence[str]], int] = main
     return found
-
-
-def _stalls(text: str) -> dict[str, str]:
-    stalls = {}
-    for part in filter(None, text.split(",")):
-        stream, equals, pattern = part.partition("=")
-        if not equals or stream not in STREAMS:
-            raise InputError(
-                f"STALL must be STREAM=PATTERN with {', '.join(STREAMS)}, got {part!r}"
-            )
-        if stream in stalls:
-            raise InputError(f"STALL must name a stream once, got {text!r}")
-        stalls[stream] = pattern
-    return stalls
 
 
 if __name__ == "__main__":

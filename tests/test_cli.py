@@ -97,7 +97,10 @@ SIM = {
     "STALL with an empty pattern": (["--stall", "input="], "a stall pattern must be never"),
     "STALL unknown pattern": (["--stall", "input=often"], "a stall pattern must be never"),
     "STALL unknown stream": (["--stall", "clk=never"], "STALL must be STREAM=PATTERN with input"),
-    "STALL twice": (["--stall", "input=never,input=every-2"], "STALL must name a stream once"),
+    "STALL twice": (
+        ["--stall", "input=never,input=every-2"],
+        "STALL must be STREAM=PATTERN with input, weight, output, each",
+    ),
     "STALL half wrong": (["--stall", "input=never,output"], "STALL must be STREAM=PATTERN"),
     "SIM unknown": (["--sim", "modelsim"], "SIM must be verilator or icarus, got 'modelsim'"),
     "SIM empty": (["--sim", ""], "SIM must be verilator or icarus, got ''"),

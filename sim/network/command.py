@@ -14,13 +14,12 @@ from golden.archive import whole_file
 from golden.integer import InputError
 from golden.layer import LabelledInputs
 from golden.network import Network
-from sim.arguments import FAILED, overflow, steps, whole, writable
+from sim.arguments import FAILED, overflow, stalls, steps, whole, writable
 from sim.generate.pipeline import WIDEST
 from sim.network import report
 from sim.network.play import CYCLES, SIDES, NetworkVerdict, Question, play, require
 from sim.paths import NETWORKS, shown
 from sim.tools import simulator
-from tb.stalls import StallPattern
 
 SHIPPED = ("cnn", "mlp")
 IMAGES = "test-images.npz"
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         acc_bits,
         overflow(options.overflow),
         whole("CYCLES", options.cycles, 1, 2**31 - 1),
-        _stalls(options.stall),
+        stalls(options.stall, SIDES),
         whole("SEED", options.seed, 0, 2**31 - 1),
     )
     output = writable(options.json)
@@ -123,15 +122,3 @@ def shipped(kind: str, acc_bits: int) -> list[tuple[str, Network]]:
         (f"A2Q, P={below[-1]}", Network.load(NETWORKS / f"{prefix}a2q-p{below[-1]}.npz")),
         (UNCONSTRAINED, Network.load(NETWORKS / f"{prefix}{UNCONSTRAINED}.npz")),
     ]
-
-
-def _stalls(text: str) -> dict[str, str]:
-    stalls: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
-        side, equals, pattern = part.partition("=")
-        if not equals or side not in SIDES or side in stalls:
-            raise InputError(
-                f"STALL must be input=PATTERN or output=PATTERN, each once, got {part!r}"
-            )
-        stalls[side] = StallPattern.parse(pattern).name
-    return stalls
