@@ -613,6 +613,7 @@ def with_inputs(name: str, network: str = "tiny.npz") -> list[str]:
     return ["--network", network, "--inputs", name]
 
 
+NO_STALL = "STALL must be STREAM=PATTERN with input, output, each once, got"
 REFUSED = {
     "ACC of 1": (["--acc", "1"], "ACC must be an integer from 2 to 63, got '1'"),
     "ACC of 64": (["--acc", "64"], "ACC must be an integer from 2 to 63, got '64'"),
@@ -632,9 +633,9 @@ REFUSED = {
     "CYCLES of 0": (["--cycles", "0"], "CYCLES must be an integer from 1 to 2147483647, got '0'"),
     "OVERFLOW unknown": (["--overflow", "clip"], "OVERFLOW must be wrap or saturate, got 'clip'"),
     "SEED negative": (["--seed=-1"], "SEED must be an integer from 0 to 2147483647, got '-1'"),
-    "STALL of weights": (["--stall", "weight=never"], "with input, output, each once, got"),
-    "STALL twice": (["--stall", "input=never,input=never"], "with input, output, each once, got"),
-    "STALL without pattern": (["--stall", "input"], "with input, output, each once, got"),
+    "STALL of weights": (["--stall", "weight=never"], NO_STALL),
+    "STALL twice": (["--stall", "input=never,input=never"], NO_STALL),
+    "STALL without pattern": (["--stall", "input"], NO_STALL),
     "STALL unknown pattern": (["--stall", "output=often"], "a stall pattern must be never"),
     "JSON a folder": (["--json", "."], "JSON must be a regular file that can be written, got ."),
     "JSON nowhere": (["--json", "no/v.json"], "JSON must be a regular file that can be written"),
