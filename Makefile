@@ -73,7 +73,7 @@ mutants: .venv/light .venv/regress ## does the suite notice when one thing in th
 test: .venv/test .venv/train .venv/experiments .venv/regress ## all tests: golden model, training, testbench, both simulators
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
 
-exhaustive: .venv/test ## small macs whole, every unit at every width and shape, every planted bug of the streams (half an hour)
+exhaustive: .venv/test ## small macs whole, every unit at every width and shape, every planted bug of streams and sizes (an hour)
 	@$(BIN)/pytest -n auto -m exhaustive $(ARGS)
 
 peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of Brevitas
