@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "endless stalls": (
         (WEIGHTS, INPUTS),
         {"stalls": {"input": "bursts-1-9999", "output": "bursts-1-9999"}},
-        r"a case must end within 67108864 cycles, got a budget of \d+",
+        r"a case with stalls must end within 67108864 cycles, got a budget of \d+",
     ),
     "unknown stream": ((WEIGHTS, INPUTS), {"stalls": {"clock": "never"}}, "stalls must be on"),
     "seed": ((WEIGHTS, INPUTS), {"seed": -1}, "seed must be 0 to 2147483647, got -1"),
@@ -247,7 +247,9 @@ def test_nothing_may_follow_ready_of_the_output(name: str, tmp_path: Path) -> No
         (rtl / file).write_text(text.replace(".s_axis_tready(room)", ".s_axis_tready(space)"))
     model = batch.load(replace(SPEC, simd=1), unit, rtl)
     inputs = np.tile(INPUTS, 2) if unit == "vvau" else INPUTS
-    with pytest.raises(SimulationError, match="neither its tvalid nor tready of an input may foll"):
+    with pytest.raises(
+        SimulationError, match="neither tvalid of an output nor tready of an input may foll"
+    ):
         model.run(WEIGHTS, inputs, stalls={"output": "late-20"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -268,12 +269,15 @@ def test_the_installed_command() -> None:
      ("sweep", "STALL=input=every-3"), ("sweep", "DUT=x.toml")],
 )  # fmt: skip
 def test_make_refuses_what_a_target_has_no_use_for(target: str, variable: str) -> None:
-    stamps = ("-o", ".venv/light", "-o", ".venv/experiments")
-    command = ["make", "-n", *stamps, target]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert ran.returncode == 0, ran.stderr
-    ran = subprocess.run(
-        [*command, variable], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert ran.returncode == 2
-    assert f"make {target} takes no {variable.partition('=')[0]}." in ran.stderr
+    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+        stamps = ("-o", ".venv/light", "-o", ".venv/experiments")
+        return subprocess.run(
+            ["make", "-n", *stamps, target, *arguments],
+            capture_output=True, text=True, check=False, cwd=ROOT,
+            env={**os.environ, "MAKEFLAGS": ""},  # not what the tests themselves were called with
+        )  # fmt: skip
+
+    assert make().returncode == 0
+    refused = make(variable)
+    assert refused.returncode == 2
+    assert f"make {target} takes no {variable.partition('=')[0]}." in refused.stderr
