@@ -22,14 +22,18 @@ _NAMES = {
     "mh": ("mh", "matrixh", "rows", "r", "outfeatures"),
     "pe": ("pe", "pes", "atonce"),
     "simd": ("simd", "lanes"),
-    "weight_bits": ("weightbits", "weightwidth", "wbits", "wwidth", "wb", "w", "wgtwidth"),
+    "weight_bits": ("weightbits", "weightwidth", "wbits", "wwidth", "wb", "ww", "w", "wgtwidth"),
     "input_bits": (
         "inputbits", "inputwidth", "activationwidth", "activationbits", "actwidth", "actbits",
-        "xbits", "xwidth", "xb", "x", "inwidth", "inbits", "awidth",
+        "xbits", "xwidth", "xb", "xw", "x", "inwidth", "inbits", "awidth",
     ),
     "bipolar_weight": ("bipolarweight", "bipolarweights"),
-    "signed_input": ("signedinput", "signedactivations", "signed", "signedx", "sx", "issigned"),
-    "acc_bits": ("accbits", "accuwidth", "accubits", "accwidth", "accumulatorwidth", "acc", "ab"),
+    "signed_input": (
+        "signedinput", "signedactivations", "signed", "signedx", "sx", "xs", "issigned",
+    ),
+    "acc_bits": (
+        "accbits", "accuwidth", "accubits", "accwidth", "accumulatorwidth", "accw", "acc", "ab",
+    ),
     "bipolar_input": ("bipolarinput", "bipolaractivations"),
     "overflow": ("overflow", "saturate", "saturating"),
     "observe": ("observe",),
