@@ -32,6 +32,11 @@ PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
 
+# A variable that is misspelt would be ignored, and what it was to change pass.
+KNOWN := $(shell sed -nE 's/^([A-Z_]+) +\?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+$(foreach each,$(.VARIABLES),$(if $(filter command,$(origin $(each))),$(if \
+  $(filter $(each),$(KNOWN)),,$(error there is no variable $(each): make help lists them))))
+
 .DEFAULT_GOAL := help
 .PHONY: help sim network sweep regress mutants test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
 

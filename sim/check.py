@@ -92,7 +92,11 @@ class LayerVerdict:
 def _told(failed: Played) -> str:
     first, *more = failed.report.split("\n\n")
     hint = f"\n  more      {len(more)} in {shown(failed.folder)}" if more else ""
-    return f"{first}{hint}\n  replay    {failed.replay}"
+    case = failed.case
+    how = [f"{stream} {pattern}" for stream, pattern in case.stalls.items() if pattern != "never"]
+    how += [] if case.reset_after is None else [f"a reset in cycle {case.reset_after}"]
+    played = f"\n  played    with {', '.join(how)}" if how else ""
+    return f"{first}{hint}{played}\n  replay    {failed.replay}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -183,9 +183,10 @@ def _sim(options: argparse.Namespace) -> int:
     if dut is not None:
         question = dut_command.question(question, dut, layers)
         dut_command.require(question, dut, layers, data)
+    tool = simulator(options.sim)
     with steps() as progress:
         met = hostile.play(dut, question.seed, progress) if dut else None
-        verdict = check(question, layers, data, simulator(options.sim), progress, dut or RTL)
+        verdict = check(question, layers, data, tool, progress, dut or RTL)
         verdict = replace(verdict, hostile=met)
     console = Console(width=None if sys.stdout.isatty() else 80, markup=False)
     if options.layer is None and layers[0].layer.trained_acc_bits != acc_bits:

@@ -25,8 +25,9 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print(Text(failure, style="red"), soft_wrap=True)
     if verdict.hostile is not None and any("no end within" in each for each in verdict.failures):
         console.print(
-            "No end: where it is slower than a beat a cycle, cycles_per_beat must say so; where no "
-            "beat moved at all, reset may be of the other polarity.",
+            "No end: where all operands moved, results were lost; where it is slower than a beat a "
+            "cycle, cycles_per_beat must say so; where no beat moved, reset may be of the other "
+            "polarity.",
             highlight=False,
         )
     results = sum(t.results for layer in verdict.layers for p in layer.played for t in p.tallies)

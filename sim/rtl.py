@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from golden.integer import InputError
-from sim.paths import RTL, shown
+from sim.paths import ROOT, RTL, shown
 
 _READS = re.compile(r"`include\b|\$(?:readmem[bh]|fopen|fread|system)\b")
 # Comments and strings; escaped identifiers, which may look like the start of either.
@@ -63,11 +63,17 @@ def sources(unit: str, parameters: Mapping[str, int], rtl: Rtl) -> Sources:
     return Sources(unit, tuple(files), {file.name: file for file in files})
 
 
-def replay_option(rtl: Rtl) -> str:
-    """Return what ``make repro`` must be told to play on this RTL."""
-    if isinstance(rtl, Path):
-        return "" if rtl == RTL else f" RTL={shown(rtl)}"
-    return f" DUT={shown(rtl.path)}"
+def repro(case: Path, rtl: Rtl = RTL) -> str:
+    """Return the command that plays a case file again on this RTL, from where it is told."""
+    is_home = Path.cwd() == ROOT
+
+    def name(path: Path) -> str:
+        return shown(path) if is_home else str(path.absolute())
+
+    command = f"{'make' if is_home else f'make -C {ROOT}'} repro CASE={name(case)}"
+    if not isinstance(rtl, Path):
+        return f"{command} DUT={name(rtl.path)}"
+    return command if rtl == RTL else f"{command} RTL={name(rtl)}"
 
 
 def mark(rtl: Rtl) -> str:

@@ -20,8 +20,8 @@ from golden.mvau import Outcome
 from sim.build import Build, build, work
 from sim.cache import SimulationError
 from sim.generate.sources import verilog_of
-from sim.paths import BUILD, RTL, shown
-from sim.rtl import Rtl, mark, replay_option
+from sim.paths import BUILD, RTL
+from sim.rtl import Rtl, mark, repro
 from sim.tools import Simulator
 from tb.case import Case
 from tb.scoreboard import Tally
@@ -49,8 +49,7 @@ class Played:
 
     @property
     def replay(self) -> str:
-        case = shown(self.folder / "case.json")
-        return f"make repro CASE={case}{replay_option(self.rtl)} WAVES=1"
+        return f"{repro(self.folder / 'case.json', self.rtl)} WAVES=1"
 
 
 def play(case: Case, simulator: Simulator, **others: Any) -> Played:

@@ -111,7 +111,7 @@ class MvauEnv:
         await self._reset()
         for cut in (*cuts, *own):
             self._offer_all()
-            for _ in range(cut.after):
+            for _ in range(cut.after + 1):  # in the first one nothing is on offer yet
                 await RisingEdge(self.dut.clk)
             self.scoreboard.compare()
             if self.scoreboard.report:

@@ -281,3 +281,11 @@ def test_make_refuses_what_a_target_has_no_use_for(target: str, variable: str) -
     refused = make(variable)
     assert refused.returncode == 2
     assert f"make {target} takes no {variable.partition('=')[0]}." in refused.stderr
+
+
+def test_make_knows_no_variable_that_is_misspelt() -> None:
+    env = {**os.environ, "MAKEFLAGS": ""}
+    command = ["make", "-n", "sim", "DTU=mine.toml"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=env)
+    assert ran.returncode == 2
+    assert "there is no variable DTU: make help lists them." in ran.stderr

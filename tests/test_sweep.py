@@ -29,7 +29,7 @@ from golden.integer import Format, InputError
 from golden.layer import LabelledInputs, QuantLayer
 from sim import cli, plan
 from sim.arguments import bar
-from sim.paths import RTL
+from sim.paths import ROOT, RTL
 from sim.run import Played
 from sim.sweep import command, report
 from sim.sweep import grid as sweep
@@ -309,7 +309,8 @@ def test_one_wrong_figure_fails_the_sweep_and_names_the_case(
     assert failure.startswith("P=7: mvau, ")
     assert says in failure
     (name,) = (path.name for path in tmp_path.iterdir())
-    assert failure.endswith(f"\n  replay    make repro CASE={name}/case.json WAVES=1")
+    replay = f"make -C {ROOT} repro CASE={tmp_path / name}/case.json WAVES=1"
+    assert failure.endswith(f"\n  replay    {replay}")
     assert Case.load(tmp_path / name / "case.json").spec.acc_bits == 7
     assert "FAILED" in shown(swept)
     assert "RTL = golden model" not in shown(swept)
@@ -474,12 +475,12 @@ def test_a_bug_planted_in_the_rtl_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert not swept.passed
     assert swept.rtl_hash != sweep.sweep(small((12,)), sweep.generated(SMALL, 1)).rtl_hash
     assert swept.failures[0].startswith("P=7: MISMATCH  overflow bit of output row ")
-    command = swept.failures[0].rpartition("  replay    make repro CASE=")[2]
-    case = Case.load(Path(command.removesuffix(" RTL=rtl WAVES=1")))
+    command = swept.failures[0].rpartition(" repro CASE=")[2]
+    case = Case.load(Path(command.removesuffix(f" RTL={rtl} WAVES=1")))
     assert case.spec.acc_bits == 7
     text = shown(swept)
     assert "FAILED  cases: " in text
-    assert f"make repro CASE={command}" in text
+    assert f"make -C {ROOT} repro CASE={command}" in text
 
 
 def test_plots_have_a_panel_for_each_unit_up_to_a_limit(

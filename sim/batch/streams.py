@@ -13,7 +13,8 @@ from sim.batch.engine import TRIES, Answer, Batch, Engine, Sink, Source, engine,
 from sim.batch.library import library
 from sim.batch.model import Covered
 from sim.cache import SimulationError
-from sim.paths import BUILD, RTL, shown
+from sim.paths import BUILD, RTL
+from sim.rtl import repro
 from tb.streams import PASS_READY, Beats, StreamCase, differences
 
 
@@ -40,8 +41,7 @@ class PlayedStreams:
 
     @property
     def replay(self) -> str:
-        elsewhere = "" if self.rtl == RTL else f" RTL={shown(self.rtl)}"
-        return f"make repro CASE={shown(self.folder / 'case.json')}{elsewhere}"
+        return repro(self.folder / "case.json", self.rtl)
 
 
 def load_streams(

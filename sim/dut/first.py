@@ -48,9 +48,9 @@ _ROLES = {
     "addr": "address", "address": "address", "en": "enable", "we": "enable", "enable": "enable",
 }  # fmt: skip
 _WORDS = "|".join(sorted(_ROLES, key=len, reverse=True))
-_SIGNAL = re.compile(rf"(.*?)(?:_?t?({_WORDS})|_([dv]))(_n|_b)?", re.I)
-_LETTERS = {"d": "data", "v": "valid"}
-_LOW = re.compile(r"(_n|_b|rstn|resetn)$|^n(rst|reset)", re.I)
+_SIGNAL = re.compile(rf"(.*?)(?:_?t?({_WORDS})|_([dvr]))(_n|_b)?", re.I)
+_LETTERS = {"d": "data", "v": "valid", "r": "ready"}
+_LOW = re.compile(r"(_n|_ni|_b|_l|rstn|resetn)$|^n_?(rst|reset)", re.I)
 _LANES = {"input": ("simd",), "weight": ("pe", "simd"), "output": ("pe",)}
 _VALUE = {"input": "input_bits", "weight": "weight_bits", "output": "acc_bits"}
 
@@ -125,7 +125,10 @@ def _lines(
     clocks = [name for name in single if re.search(r"clk|clock", name, re.I)]
     resets = [name for name in single if re.search(r"rst|reset", name, re.I)]
     yield f'clock = "{clocks[0]}"' if clocks else "# clock = ?  # which port is the clock?"
-    yield f"reset = {_signal(resets[0])}" if resets else "# reset = ?  # which port resets it?"
+    if resets:
+        yield f'reset = {_signal(resets[0])}  # "~" before it: active low, a guess from its name'
+    else:
+        yield "# reset = ?  # which port resets it?"
     yield "# reset_cycles = 1  # that the reset must last"
     yield "# cycles_per_beat = 1  # at most, where nobody stalls it"
     if "overflow" in roles:

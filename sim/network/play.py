@@ -18,8 +18,8 @@ from sim.batch.streams import came_beats, run_streams
 from sim.build import contents
 from sim.cache import SimulationError, kept
 from sim.generate.pipeline import Fold, Pipeline, folded
-from sim.paths import BUILD, RTL, shown
-from sim.rtl import closure
+from sim.paths import BUILD, RTL
+from sim.rtl import closure, repro
 from tb.streams import Beats, StreamCase, differences
 
 CYCLES = 1000  # a frame, that foldings aim at
@@ -89,10 +89,7 @@ class NetworkVerdict:
         if self.report:
             replay = ""
             if self.case_file is not None:
-                replay = (
-                    f"\n  replay    make repro CASE={shown(self.case_file)} "
-                    f"RTL={shown(self.folder)}"
-                )
+                replay = f"\n  replay    {repro(self.case_file, self.folder)}"
             failures.append(f"{self.name}: {self.report}{replay}")
         elif not all(stage.results for stage in self.stages):
             failures.append(f"{self.name}: nothing was compared")
