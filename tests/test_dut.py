@@ -409,6 +409,12 @@ FILE = {
     "a parameter beyond its word": (
         '"acc_bits"', "4294967296", "ACCU_WIDTH must be an integer of 32 bits, got 4294967296",
     ),
+    "a define of no text": (
+        "[tie]", '[defines]\nA = "\\u0000"\n[tie]', "A must be an integer or a text, got '\\x00'",
+    ),
+    "a pattern without an end": (
+        '"finn_mvu.sv"', f'"{"../" * 200}x.v"', "sources must be files, but there is no ../../",
+    ),
     "limits upside down": (
         "[tie]", "[limits]\npe = [4, 1]\n[tie]", "pe must be the lowest and the highest, got [4,",
     ),
@@ -475,7 +481,7 @@ def test_a_top_must_be_a_module(top: str, tmp_path: Path, capfd: Capture) -> Non
 
 def test_files_have_names_that_all_tools_can_take(tmp_path: Path, capfd: Capture) -> None:
     path = edited(tmp_path, "finn_mvu", ('"finn_mvu.sv"', '"*.sv"'))
-    for name in ("it's.sv", "$(id).sv", "a\\b.sv", "two\nlines.sv", "\udcff.sv"):
+    for name in ("it's.sv", "$(id).sv", "a\\b.sv", "two\nlines.sv", "\udcff.sv", "é.sv"):
         odd = path.with_name(name)
         odd.write_text("")
         refused(path, "sources must have paths of letters, digits, blanks and ", capfd)
@@ -489,6 +495,12 @@ def test_of_include_folders_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(path.parent / "include" / "pipe")
     (path.parent / "include" / "link").symlink_to("nowhere")
     assert cli.main(["dut", "check", str(path)]) == 0
+
+
+def test_a_description_that_may_never_end_is_not_read(tmp_path: Path, capfd: Capture) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    refused(tmp_path / "pipe.toml", "DUT must be a TOML file, got ", capfd)
+    refused(Path("/dev/zero"), "DUT must be a TOML file, got /dev/zero", capfd)
 
 
 def test_check_says_what_nothing_follows(tmp_path: Path, capfd: Capture) -> None:

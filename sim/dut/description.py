@@ -109,6 +109,8 @@ class Description:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a description; InputError, with the path, for what is wrong with it."""
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"DUT must be a TOML file, got {path}")
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -336,7 +338,7 @@ def _ties(table: _Table, names: Collection[str]) -> dict[str, Expression | str]:
 def _defines(table: _Table) -> dict[str, str]:
     table.require_identifiers()
     for key, value in table.data.items():
-        if type(value) not in (int, str):
+        if type(value) not in (int, str) or not str(value).isprintable():
             raise InputError(f"{table.where}{key} must be an integer or a text, got {value!r}")
     return {key: str(value) for key, value in table.data.items()}
 
@@ -389,7 +391,7 @@ def require_verilog(what: str, path: Path) -> None:
 
 def _require_plain(what: str, path: Path) -> None:
     """Makefiles, shells and JSON stand before the simulators, and each has quotes of its own."""
-    if not re.fullmatch(r"[\w /.,:+@=~-]+", str(path)):
+    if not re.fullmatch(r"[\w /.,:+@=~-]+", str(path), re.ASCII):
         raise InputError(
             f"{what} must have paths of letters, digits, blanks and _ / . , : + @ = ~ -, "
             f"got {str(path)!r}"
@@ -402,7 +404,7 @@ def _glob(folder: Path, pattern: str) -> list[Path]:
         folder, pattern = Path(Path(pattern).anchor), str(Path(*Path(pattern).parts[1:]))
     try:
         return sorted(path for path in folder.glob(pattern) if path.is_file())
-    except (ValueError, IndexError):  # "", ".", "a**.v"
+    except (ValueError, IndexError, RecursionError):  # "", ".", "a**.v", "../" without an end
         return []
 
 
