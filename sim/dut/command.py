@@ -12,8 +12,8 @@ from golden.layer import LabelledInputs
 from golden.spec import UNIT_PARAMETERS
 from sim import plan
 from sim.dut import hostile
-from sim.dut.description import require_verilog
 from sim.dut.dut import Dut
+from sim.dut.files import require_verilog
 from sim.dut.first import first, top_of
 from sim.paths import shown
 

@@ -1,7 +1,7 @@
 """Hostile cases: foreign RTL meets what ours meets, on small specs, on the fast engine.
 
-They are played in a process of its own (``sim.dut.meet``): foreign RTL may crash, print without an
-end, or loop for ever between two edges of its clock.
+They are played in a process of its own (``sim.dut.hostile_child``): foreign RTL may crash, print
+without an end, or loop for ever between two edges of its clock.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _meet(dut: Dut, chosen: Sequence[MvauSpec], seed: int) -> Hostile:
             "most_cpu_s": MOST_CPU_S,
         }  # fmt: skip
         (folder / ASKED).write_text(json.dumps(asked), encoding="utf-8")
-        command = [sys.executable, "-m", "sim.dut.meet", name]
+        command = [sys.executable, "-m", "sim.dut.hostile_child", name]
         status = run_logged(command, folder / "out.log", os.environ, Path.cwd(), LIMIT_S)
         if (folder / MET).exists():
             met = json.loads((folder / MET).read_text(encoding="utf-8"))

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from golden.integer import InputError
-from sim.dut.description import Description, Packing, Signal
+from sim.dut.description import Description, Packing
 from sim.dut.expression import Expression
 from sim.dut.interface import Interface, Port, among
+from sim.dut.table import Signal
 
 _INDENT = "    "
 _PORTS = """\
