@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +139,20 @@ def bits_for(low: int, high: int) -> int:
 def is_below(value: object, limit: int) -> bool:
     """Whether it is an integer from 0 on below ``limit``, and no truth value."""
     return type(value) is int and 0 <= value < limit
+
+
+def integer_rows(rows: Any, name: str) -> IntArray:
+    """Return rows of JSON as an array; numpy alone would also take truths and fractions.
+
+    >>> integer_rows([[1, 2], [3, 4]], "weights").shape
+    (2, 2)
+    """
+    if not all(type(value) is int for row in rows for value in row):
+        raise InputError(f"{name} must be rows of integers")
+    try:
+        return np.array(rows, np.int64)
+    except (ValueError, OverflowError):
+        raise InputError(f"{name} must be rows of one length, of integers of 64 bits") from None
 
 
 def narrow(exact: IntArray, bits: int, overflow: Overflow) -> IntArray:

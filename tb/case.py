@@ -13,7 +13,7 @@ import numpy as np
 
 from golden import mvau
 from golden.archive import whole_file
-from golden.integer import InputError, IntArray, is_below
+from golden.integer import InputError, IntArray, integer_rows, is_below
 from golden.spec import MvauSpec
 from tb.stalls import STREAMS, StallPattern
 
@@ -211,9 +211,10 @@ class Case:
             unit=data["unit"],
             spec=MvauSpec.from_json(data["spec"]),
             layer=data["layer"],
-            weights=_integers(data["weights"], "weights"),
+            weights=integer_rows(data["weights"], "weights"),
             stimuli=tuple(
-                Stimulus(s["family"], _integers(s["vectors"], "vectors")) for s in data["stimuli"]
+                Stimulus(s["family"], integer_rows(s["vectors"], "vectors"))
+                for s in data["stimuli"]
             ),
             stalls=data["stalls"],
             seed=data["seed"],
@@ -257,10 +258,3 @@ def register_levels(spec: MvauSpec, levels: Any = None) -> tuple[int, ...]:
     ):
         raise InputError(f"registers must be ascending levels from 0 to {last}, got {levels!r}")
     return tuple(levels)
-
-
-def _integers(rows: Any, name: str) -> IntArray:
-    """Return JSON rows as an array; numpy alone would also take a boolean among the integers."""
-    if not all(type(value) is int for row in rows for value in row):
-        raise InputError(f"{name} must be rows of integers")
-    return np.array(rows)

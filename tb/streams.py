@@ -18,12 +18,12 @@ import numpy as np
 
 from golden import units
 from golden.archive import whole_file
-from golden.integer import BoolArray, Format, InputError, IntArray, is_below
+from golden.integer import BoolArray, Format, InputError, IntArray, integer_rows, is_below
 from tb.packing import pack
 from tb.stalls import StallPattern
 
 MAX_SENTENCES = 5
-MOST_PARAMETER_BITS = 14_000  # whose decimal digits Python still reads
+_MOST_WORDS_BITS = 14_000  # whose decimal digits Python still reads
 
 TAP = "tap_"  # begins the name of a stream inside a unit, which can only be watched
 
@@ -108,14 +108,16 @@ class StreamCase:
     VERSION = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.unit, str) or not re.fullmatch(
+            r"[a-z]\w{0,127}", self.unit, re.ASCII
+        ):
+            raise InputError(f"unit must be the name of a module, got {self.unit!r}")
+        for name, value in self.parameters.items():
+            most = _MOST_WORDS_BITS if name == "WORDS" else 31
+            if value.bit_length() > most:
+                raise InputError(f"{name} must have at most {most} bits, got {value.bit_length()}")
         if self.unit in units.UNITS:
             units.require(self.unit, self.parameters)
-        for name, value in self.parameters.items():
-            if value.bit_length() > MOST_PARAMETER_BITS:
-                raise InputError(
-                    f"{name} must have at most {MOST_PARAMETER_BITS} bits, as a case file holds "
-                    f"it, got {value.bit_length()}"
-                )
         if not re.fullmatch(r"\w{1,64}", self.name, re.ASCII):
             raise InputError(
                 f"name must be 1 to 64 letters, digits or underscores, got {self.name!r}"
@@ -257,17 +259,18 @@ def _to_json(beats: Beats) -> dict[str, Any]:
 
 
 def _from_json(data: Mapping[str, Any]) -> Beats:
-    def array(values: Any, ndim: int) -> IntArray | None:
-        return (
-            None
-            if values is None
-            else np.array(values, np.int64).reshape(len(values), *[-1] * (ndim - 1))
-        )
+    def column(values: Any, name: str) -> IntArray:
+        only: IntArray = integer_rows([values], name)[0]
+        return only
 
-    after = data["after"]
-    rows = array(data["data"], 2)
-    assert rows is not None
+    bits, user, last, after = (data[name] for name in ("bits", "user", "last", "after"))
+    if type(bits) is not int or type(data["endless"]) is not bool:
+        raise InputError("bits of a stream must be an integer, endless true or false")
+    if after is not None and (type(after) is not list or len(after) != 2):
+        raise InputError(f"after must be a stream and a list of beats, got {after!r}")
     return Beats(
-        rows, data["bits"], array(data["user"], 2), array(data["last"], 1),
-        None if after is None else (after[0], np.array(after[1], np.int64)), data["endless"],
+        integer_rows(data["data"], "data"), bits,
+        None if user is None else integer_rows(user, "user"),
+        None if last is None else column(last, "last"),
+        None if after is None else (after[0], column(after[1], "after")), data["endless"],
     )  # fmt: skip

@@ -52,8 +52,10 @@ STALLS: tuple[dict[str, str], ...] = (
 )
 RESETS = (0, 1, 2, 5, 7)  # cycles: before and after the first beats and the first folds
 _ALL = STALLS[3]
-_ENDLESS = "comes to no end between two edges of its clock"
-_DEATHS = {-signal.SIGPROF: _ENDLESS, None: _ENDLESS}
+_DEATHS = {
+    -signal.SIGPROF: "comes to no end between two edges of its clock",
+    None: f"was not through with all hostile cases after {LIMIT_S // 60} minutes",
+}
 MOST_TOLD = 3
 
 
