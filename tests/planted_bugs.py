@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -420,6 +421,23 @@ STREAM_BUGS = {
     ),
     "saturates under an activation": Bug("mvtu.v", ".OVERFLOW(OVERFLOW)", ".OVERFLOW(1)"),
 }  # fmt: skip
+
+
+def unreset(file: str, register: str, folder: Path) -> Path:
+    """Return a copy of the RTL in which a register is 0 at first, and keeps its value over resets.
+
+    What was before a reset then shows behind it, unless as many beats moved as bring it back to 0.
+    """
+    rtl = Path(shutil.copytree(RTL, folder / "rtl"))
+    text = (rtl / file).read_text(encoding="utf-8")
+    for right, wrong in (
+        (rf"^( *reg [^;\n]*\b{register});", r"\1 = 0;"),
+        (rf"^( *){register} *<= \{{\w+\{{1'b0\}}\}};", rf"\1{register} <= {register};"),
+    ):
+        text, places = re.subn(right, wrong, text, count=1, flags=re.MULTILINE)
+        assert places == 1, f"{register} must be a register of {file} that is reset"
+    (rtl / file).write_text(text, encoding="utf-8")
+    return rtl
 
 
 def planted(bug: Bug, folder: Path) -> Path:

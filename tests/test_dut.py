@@ -22,7 +22,7 @@ from sim import batch, check, cli, plan, report
 from sim.cache import SimulationError
 from sim.dut import Dut, first, hostile
 from sim.dut.expression import Expression
-from sim.paths import RTL
+from sim.paths import BUILD, ROOT, RTL, shown
 from sim.rtl import rtl_hash, sources
 from tb import stimulus
 from tb.case import Case
@@ -218,7 +218,40 @@ def test_a_failure_of_the_main_job_is_replayed_with_the_same_description(
     assert len(replays) == 2
     (case, description), _ = replays
     assert cli.main(["repro", case, "--dut", description]) == 1
-    assert cli.main(["repro", case, "--dut", str(FOREIGN / "finn_mvu.toml")]) == 0
+    assert capfd.readouterr().out.startswith(f"RTL of {dut}:\n")
+    whole = FOREIGN / "finn_mvu.toml"
+    assert cli.main(["repro", case, "--dut", str(whole)]) == 0
+    assert f"RTL of {shown(whole)} = golden model, bit for bit" in capfd.readouterr().out
+
+
+@pytest.mark.sim
+def test_a_failure_says_how_it_was_played_and_is_replayed_from_any_folder(
+    layer: Path, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result that nobody waits for is lost: it is missing at the end."""
+    monkeypatch.setattr(hostile, "SPECS", ("one lane, folds only",))
+    path = edited(tmp_path, "finn_mvu")
+    source = path.with_suffix(".sv")
+    right = "valid_2 && last_2;"
+    assert right in source.read_text()
+    lost = "valid_2 && last_2 && m_axis_output_tready;"
+    source.write_text(source.read_text().replace(right, lost))
+    monkeypatch.chdir(path.parent)
+    assert cli.main(["sim", "--acc", "8", "--layer", str(layer), "--dut", path.name]) == 1
+    said = capfd.readouterr().out
+    assert re.search(r"\n  played    with (.*, )?output [a-z]+-", said)
+    assert "No end: where all operands moved, results were lost; " in " ".join(said.split())
+    assert f"replay    make -C {ROOT} repro CASE={BUILD}" in said
+    assert f" DUT={path} WAVES=1\n" in said
+
+
+def test_an_unknown_simulator_is_refused_before_hostile_cases(
+    layer: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostile, "play", lambda *_: pytest.fail("hostile cases were played"))
+    asked = ["sim", "--acc", "8", "--layer", str(layer), "--sim", "vcs", "--dut"]
+    assert cli.main([*asked, str(FOREIGN / "finn_mvu.toml")]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.sim
@@ -669,20 +702,24 @@ def test_the_top_of_thousands_of_modules_is_found_at_once(tmp_path: Path) -> Non
 
 def test_init_knows_short_names_and_says_what_it_guesses(tmp_path: Path) -> None:
     (tmp_path / "short.v").write_text(
-        "module short #(parameter ACC_BITS = 8, WB = 4, XB = 4, LANES = 1) (input clk, nrst, "
+        "module short #(parameter ACC_BITS = 8, WB = 4, XB = 4, LANES = 1) (input clk, rst_ni, "
         "input [XB*LANES-1:0] act_d, input act_vld, output act_rdy, input [WB-1:0] w_d, input w_v, "
-        "output w_rdy, output [ACC_BITS-1:0] res_d, output res_vld, input res_rdy, input load);\n"
+        "output w_r, output [ACC_BITS-1:0] res_d, output res_vld, input res_rdy, input load);\n"
         "endmodule\n"
     )
     text = first.first([tmp_path / "short.v"], [], "short", tmp_path)
     told = tomllib.loads(text)
     assert told["input"] == {"data": "act_d", "valid": "act_vld", "ready": "act_rdy"}
-    assert told["weight"] == {"data": "w_d", "valid": "w_v", "ready": "w_rdy"}
+    assert told["weight"] == {"data": "w_d", "valid": "w_v", "ready": "w_r"}
     assert told["output"] == {"data": "res_d", "valid": "res_vld", "ready": "res_rdy"}
-    assert told["reset"] == "~nrst"
+    assert told["reset"] == "~rst_ni"
     assert "# load = ?" in text
     assert 'LANES = "simd"  # a guess, from its name\n' in text
     assert 'ACC_BITS = "acc_bits"\n' in text
+    for low in ("nrst", "n_rst", "rst_n", "resetn", "rst_b", "rst_l", "aresetn"):
+        assert first._signal(low) == f'"~{low}"'
+    for high in ("rst", "reset", "srst", "RST"):
+        assert first._signal(high) == f'"{high}"'
     for key in ("reset_cycles", "cycles_per_beat", "first_lane", "order"):
         assert f"\n# {key} = " in text
 

@@ -668,6 +668,17 @@ def as_words(text: str) -> str:
 
 
 @pytest.mark.sim
+def test_cycles_that_no_folding_reaches_are_told(here: Path, capfd: Capture) -> None:
+    assert cli.main(["network", *TINY_ASKED, "--cycles", "1"]) == 0
+    cycles = folded(TINY, 7, WRAP, 1).cycles
+    said = as_words(capfd.readouterr().out)
+    assert (
+        "CYCLES=1 is out of reach: with all lanes that it can have, the slowest unit takes " in said
+    )
+    assert f"unit takes {cycles} cycles a frame." in said
+
+
+@pytest.mark.sim
 @pytest.mark.parametrize("stalls", [{}, {"input": "every-2", "output": "random-50"}], ids=str)
 def test_the_verdict_is_all_that_golden_says(
     here: Path, capfd: Capture, stalls: dict[str, str]
@@ -725,6 +736,7 @@ def test_the_verdict_is_all_that_golden_says(
     assert f"the folding predicts{f' {pipeline.cycles}' if stalls else ''}\n" in summary
     assert f"{100_000_000 / every:,.0f} frames a second at 100 MHz" in summary
     assert f"after {network['latency']:,} cycles" in summary
+    assert "is out of reach" not in out
     _, blank, first, *others, _ = summary.splitlines()
     assert (blank, first[:5]) == ("", "tiny:")
     for line in others:

@@ -758,6 +758,12 @@ def test_a_bin_that_nothing_hits_fails_a_suite_that_covers() -> None:
     assert f"not covered: {LACKED}" in to_html(told)
 
 
+def test_of_a_part_of_a_suite_the_units_are_told_of_that_were_met() -> None:
+    part = looks("a", {"mac": ALL_BINS["mac"]})
+    assert [unit.unit for unit in report.per_unit(regression(part))] == ["mac"]
+    assert len(report.per_unit(regression(part, covers=True))) > 5
+
+
 def test_a_bin_that_is_told_as_a_failure_is_not_told_again() -> None:
     before = earlier(looks("a", ALL_BINS))
     due, asked_for_nothing = (

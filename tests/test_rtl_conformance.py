@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_bugs import unreset
 from rtl_suite import SPECS, STALLS, simulators
 
 from golden import bounds, mvau
+from golden.spec import MvauSpec
 from sim import batch
 from sim.build import build
-from sim.run import play_all, simulate
+from sim.run import play, play_all, simulate
 from sim.tools import Simulator, simulator
 from tb.case import UNITS, Case
 from tb.stimulus import adverse_case
@@ -106,3 +108,14 @@ def test_a_build_of_another_spec_is_refused(tmp_path: Path) -> None:
     env = {"A2Q_CASES": json.dumps([str(tmp_path)])}
     faults = simulate(built, "tb.mvau_tests", ["plays_case/index=0"], tmp_path, env, seed=1)
     assert any("the build has ACC_BITS=13, the case wants 11" in fault for fault in faults)
+
+
+def test_a_reset_cuts_in_in_the_same_cycle_everywhere(tmp_path: Path) -> None:
+    """Of a unit whose beats are counted on over a reset, to the length of its dot products."""
+    spec = MvauSpec(20, 4, 1, 5, 4, 4, 12)
+    rtl = unreset("replay_buffer.v", "beat_q", tmp_path)
+    for cycles in (0, 1, 3, 4, 5):
+        case = adverse_case("mvau", spec, edges_only=True, reset_after=cycles)
+        is_unharmed = cycles % spec.sf == 0
+        assert batch.play(case, rtl).passed == is_unharmed
+        assert play(case, simulator("verilator"), rtl=rtl).passed == is_unharmed

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_bugs import STREAM_BUGS, planted
+from one_flop import MODULE_ENV
+from planted_bugs import STREAM_BUGS, planted, unreset
 from rtl_suite import simulators
 
 from golden.integer import Format, InputError
@@ -18,9 +19,11 @@ from golden.streams import output_size
 from sim import cli
 from sim.batch.engine import stalled_cycles
 from sim.batch.streams import judge_streams, load_streams, play_streams, run_streams
+from sim.build import build
 from sim.cache import SimulationError
 from sim.rtl import closure
 from sim.run import play_streams as play_in_simulator
+from sim.run import simulate
 from sim.tools import simulator
 from tb import unit_shapes
 from tb.packing import pack
@@ -320,18 +323,57 @@ def test_a_unit_without_cases_is_refused() -> None:
         stream_cases("mvau", {})
 
 
+@pytest.mark.parametrize("sim", [sim for sim in simulators() if sim == "icarus"])
+def test_what_is_unknown_has_no_count_of_thresholds(sim: str, tmp_path: Path) -> None:
+    parameters = {"FOLDS": 1, "FOLD_BITS": 1, "ACC_BITS": 4, "OUTPUT_BITS": 2}
+    built = build("threshold_parallel", parameters, simulator(sim))
+    tests = ["an_unknown_accumulator_has_no_count"]
+    assert simulate(built, "unknown_tests", tests, tmp_path, MODULE_ENV, seed=1) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "register", "parameters", "unharmed"),
+    [
+        ("replay_buffer", "beat_q", {"DATA_BITS": 8, "BEATS": 5, "COPIES": 3}, {0, 5, 10}),
+        (
+            "fifo",
+            "read_q",
+            {"DATA_BITS": 8, "DEPTH": 5},
+            {0, 1, 6, 11},
+        ),  # a beat leaves a cycle later
+        ("weight_rom", "beat_q", {"DATA_BITS": 8, "BEATS": 5, "LOOP": 1}, {0, 5, 10}),
+    ],
+)
+def test_a_reset_cuts_in_in_the_same_cycle_everywhere(
+    unit: str, register: str, parameters: dict[str, int], unharmed: set[int], tmp_path: Path
+) -> None:
+    rtl = unreset(f"{unit}.v", register, tmp_path)
+    at_once, simulated = set(), set()
+    for cycles in range(12):
+        (case,) = stream_cases(unit, parameters, reset_after=cycles)
+        at_once |= set() if play_streams(case, rtl).report else {cycles}
+        if cycles in {0, 1, 4, 5, 6}:
+            _, faults = play_in_simulator([case], simulator("verilator"), rtl=rtl)
+            simulated |= set() if faults else {cycles}
+    assert at_once == unharmed
+    assert simulated == unharmed & {0, 1, 4, 5, 6}
+
+
 def test_a_rom_that_no_case_file_holds_is_refused() -> None:
     parameters = {"DATA_BITS": 20, "BEATS": 701, "LOOP": 0, "WORDS": 1 << 14_000}
     with pytest.raises(InputError, match=r"^WORDS must have at most 14000 bits, got 14001$"):
         stream_cases("weight_rom", parameters)
 
 
-def test_a_replay_of_a_stalled_stream_waits_without_its_stalls(tmp_path: Path) -> None:
+def test_a_replay_of_a_stalled_stream_waits_without_its_stalls(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Else a beat that is offered late looks like one that waits to be asked for."""
     parameters = {"DATA_BITS": 8, "DEPTH": 3}
     (case,) = stream_cases("fifo", parameters, stalls={"s_axis": "late-300"})
     case.save(tmp_path / "case.json")
     assert cli.main(["repro", str(tmp_path / "case.json")]) == 0
+    assert "RTL: every beat was as due, " in capfd.readouterr().out
 
 
 def test_a_description_of_a_mac_is_nothing_for_a_stream(
