@@ -56,10 +56,15 @@ module dot #(
         held = (fits || OVERFLOW == 0) ? wrapped : {sign, {(ACC_BITS-1){~sign}}};
     endfunction
 
+    // Every partial sum has a place of its own: the tree is a heap in which node i is the sum of
+    // 2i and 2i+1. Node 1 is the result, 2 the sum over the lanes, 3 the addend; the products start
+    // at 2*LEAVES, and what is beyond them is 0.
+    localparam integer LEAVES = 1 << $clog2(SIMD);
+
     integer lane;
     integer stride;
-    integer right;
-    reg [(SIMD+1)*ACC_BITS-1:0] nodes; // that whose leftmost leaf is lane i is in place i
+    integer left;
+    reg [4*LEAVES*ACC_BITS-1:0] nodes;
     reg signed [EXACT_BITS-1:0] w; // at the top of a word, then shifted down: >>> extends the sign
     reg signed [EXACT_BITS-1:0] x;
     reg [EXACT_BITS-1:0]        product;
@@ -70,6 +75,7 @@ module dot #(
     reg [ACC_BITS-1:0]          spills; // negative: one of them did not
 
     always @* begin
+        nodes = {4*LEAVES*ACC_BITS{1'b0}};
         spills = {ACC_BITS{1'b0}};
         for (lane = 0; lane < SIMD; lane = lane + 1) begin
             w = {weights[lane*WEIGHT_BITS +: WEIGHT_BITS], {(EXACT_BITS-WEIGHT_BITS){1'b0}}};
@@ -86,23 +92,23 @@ module dot #(
             product = $unsigned(w) * $unsigned(x); // modulo 2^EXACT_BITS signs make no difference
             spill = {ACC_BITS{product[EXACT_BITS-1:ACC_BITS-1]
                               != {(EXACT_BITS-ACC_BITS+1){product[EXACT_BITS-1]}}}};
-            nodes[lane*ACC_BITS +: ACC_BITS] =
+            nodes[(2*LEAVES+lane)*ACC_BITS +: ACC_BITS] =
                 held(product[ACC_BITS-1:0], $signed(spill) >= 0, product[EXACT_BITS-1]);
             spills = spills | spill;
         end
-        nodes[SIMD*ACC_BITS +: ACC_BITS] = addend;
+        nodes[3*ACC_BITS +: ACC_BITS] = addend;
         for (stride = 1; stride < 2*SIMD; stride = 2*stride)
-            for (lane = 0; lane == 0 || lane + stride < SIMD; lane = lane + 2*stride) begin
-                right = (stride < SIMD) ? lane + stride : SIMD;
-                a = nodes[lane*ACC_BITS +: ACC_BITS];
-                b = nodes[right*ACC_BITS +: ACC_BITS];
+            for (lane = 0; lane < SIMD; lane = lane + 2*stride) begin
+                left = (2*LEAVES + lane) / stride;
+                a = nodes[left*ACC_BITS +: ACC_BITS];
+                b = nodes[(left+1)*ACC_BITS +: ACC_BITS];
                 wrapped = a + b;
                 spill = (a ^ wrapped) & (b ^ wrapped); // the sign that neither a nor b has
-                nodes[lane*ACC_BITS +: ACC_BITS] =
+                nodes[left/2*ACC_BITS +: ACC_BITS] =
                     held(wrapped, $signed(spill) >= 0, a[ACC_BITS-1]);
                 spills = spills | spill;
             end
-        sum = nodes[ACC_BITS-1:0];
+        sum = nodes[ACC_BITS +: ACC_BITS];
         overflow = $signed(spills) < 0;
     end
 

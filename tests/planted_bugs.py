@@ -36,13 +36,13 @@ BUGS = {
     ),
     "odd lane left out of the tree": Bug(
         "dot.v",
-        "(stride < SIMD)",
-        "(2*stride <= SIMD)",
+        "lane < SIMD; lane = lane + 2*stride",
+        "lane == 0 || lane + stride < SIMD; lane = lane + 2*stride",
     ),
     "odd pair left out of the tree": Bug(
         "dot.v",
-        "lane + stride < SIMD; lane",
-        "lane + 2*stride <= SIMD; lane",
+        "lane < SIMD; lane = lane + 2*stride",
+        "lane == 0 || lane + 2*stride <= SIMD; lane = lane + 2*stride",
     ),
     "carry lost between the halves of a sum": Bug(
         "dot.v",

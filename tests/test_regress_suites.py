@@ -47,7 +47,7 @@ BUGS = {
         "dot.v", "(fits || OVERFLOW == 0)", "(fits || OVERFLOW == 0 || ACC_BITS > 33)"
     ),
     "signed, saturating, P a product": Bug(
-        "dot.v", "lane + stride < SIMD", "lane + stride < (SIMD > 16 ? 16 : SIMD)"
+        "dot.v", "lane < SIMD; lane = lane + 2", "lane < (SIMD > 16 ? 16 : SIMD); lane = lane + 2"
     ),
     "nobody watches, signed, saturating": Bug(
         "pe.v", ".OVERFLOW(OVERFLOW)", ".OVERFLOW(OBSERVE == 0 ? 0 : OVERFLOW)"
