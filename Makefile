@@ -38,7 +38,7 @@ $(foreach each,$(.VARIABLES),$(if $(filter command,$(origin $(each))),$(if \
   $(filter $(each),$(KNOWN)),,$(error there is no variable $(each): make help lists them))))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim network sweep regress mutants test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
+.PHONY: help sim network sweep regress mutants prove prove-units test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -74,6 +74,16 @@ regress: .venv/light .venv/regress ## what did this edit break, cost, leave unte
 
 mutants: .venv/light .venv/regress ## does the suite notice when one thing in the RTL is changed? (minutes)
 	@$(BIN)/a2q regress --suite mutants $(regress)
+
+prove: .venv/light .venv/prove ## proofs for all inputs and all time: any weights within the bound, each row of the layers
+	$(call refuse,SIM UNITS DUT INPUTS STALL WAVES NETWORK IMAGES CYCLES MW MH WEIGHT_BITS INPUT_BITS SIGNED_INPUT SEED)
+	@$(BIN)/a2q prove --acc $(call quoted,ACC) --overflow $(call quoted,OVERFLOW) \
+	  $(call option,layer,LAYER) $(call option,pe,PE) $(call option,simd,SIMD) \
+	  $(call option,rtl,RTL) $(call option,json,JSON) $(ARGS)
+
+prove-units: .venv/light .venv/prove ## proofs that every unit does what it says: nothing lost, doubled, reordered (minutes)
+	$(call refuse,ACC LAYER PE SIMD OVERFLOW SIM UNITS DUT INPUTS STALL WAVES NETWORK IMAGES CYCLES MW MH WEIGHT_BITS INPUT_BITS SIGNED_INPUT SEED)
+	@$(BIN)/a2q prove --units $(call option,rtl,RTL) $(call option,json,JSON) $(ARGS)
 
 test: .venv/test .venv/train .venv/experiments .venv/regress ## all tests: golden model, training, testbench, both simulators
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
@@ -111,7 +121,7 @@ lint: .venv/test .venv/regress .venv/lint ## ruff, mypy, and both lint gates ove
 format: .venv/lint ## bring the Python code into shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-setup: .venv/light .venv/test .venv/train .venv/experiments .venv/regress .venv/peer .venv/lint ## install everything at once (the others do as needed)
+setup: .venv/light .venv/test .venv/train .venv/experiments .venv/regress .venv/prove .venv/peer .venv/lint ## install everything at once (the others do as needed)
 
 clean: ## remove everything that was generated
 	rm -rf build
@@ -134,7 +144,7 @@ waves = $(if $(filter-out 0,$(strip $(WAVES))),--waves)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/test .venv/train .venv/experiments .venv/regress .venv/peer .venv/lint: .venv/%: .venv/light
+.venv/test .venv/train .venv/experiments .venv/regress .venv/prove .venv/peer .venv/lint: .venv/%: .venv/light
 	@echo "installing what '$*' needs (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

@@ -44,7 +44,7 @@ class Status(StrEnum):
     NOT_PROVED = "not proved"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Claim:
     """Something to prove: a property module around RTL, and in words what it says."""
 
@@ -106,14 +106,15 @@ def prove(
     tools = (yosys().version, *(solver.require(name) for name in solvers))
     work = _Work(claim, rtl, tuple(solvers), tools, limit_s)
     try:
-        folder = kept(f"proof-{claim.slug}", work.content(), work.make)
+        folder = kept(f"proof-{claim.design.top}", work.content(), work.make)
     except _NotKept as answer:
         return answer.evidence
     data = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
     lists = {name: tuple(data[name]) for name in ("assumes", "tools", "places")}
     trace = str(folder / data["trace"]) if data["trace"] else ""
-    found = Evidence(**{**data, **lists, "status": Status(data["status"])})
-    return Evidence(**{**asdict(found), "trace": trace, "folder": str(folder)})
+    words = {"claim": claim.name, "says": claim.says, "assumes": claim.assumes}
+    own = {"status": Status(data["status"]), "trace": trace, "folder": str(folder)}
+    return Evidence(**{**data, **lists, **own, **words})
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class _Work:
         engine = {name: _HERE / name for name in _ENGINE}
         return {
             "files": {name: _sha256(path) for name, path in sorted({**files, **engine}.items())},
-            "claim": asdict(self.claim),
+            "design": asdict(self.claim.design),
+            "cycles": [self.claim.cycles, self.claim.depth],
             "tools": self.tools,
         }
 

@@ -1,6 +1,7 @@
 """The command line ``a2q``, whose sub-commands are what make calls.
 
-Exit status: 0 the check passed; 1 it failed; 2 bad input or a missing tool, said in one sentence.
+Exit status: 0 the check passed; 1 it failed; 2 bad input or a missing tool, said in one sentence;
+of proofs 3: neither proved nor refuted, or no tool to prove it with.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import NoReturn
 try:
     from rich.console import Console
 
+    from formal import command as proofs
     from golden.archive import whole_file
     from golden.integer import InputError
     from golden.layer import LabelledInputs, QuantLayer
@@ -138,6 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     unroll = commands.add_parser("unroll", help="write a layer as Verilog, its weights wired in")
     unroll.set_defaults(run=generate.run)
     generate.add_options(unroll)
+
+    prove = commands.add_parser("prove", help="prove it: all inputs, for all time, on the RTL")
+    prove.set_defaults(run=proofs.run)
+    proofs.add_options(prove)
 
     lint_ = commands.add_parser("lint", help="hold the RTL to both lint gates")
     lint_.set_defaults(run=_lint)

@@ -1,6 +1,7 @@
 // free_dot.v -- stands in for dot.v where a proof needs no more of it than its promise
 //
-// Its outputs are anything; a proof that uses it assumes dot_promise of them, or nothing.
+// Its outputs are anything; a proof that uses it assumes dot_promise of them, or nothing. Whether the
+// dot has the parameters that it should have, a proof sees by the wire of that name.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none
@@ -27,6 +28,11 @@ module dot #(
 
     assign sum      = any_sum;
     assign overflow = any_overflow;
+
+    wire [8*32-1:0] parameters = {
+        SIMD[31:0], WEIGHT_BITS[31:0], BIPOLAR_WEIGHT[31:0], INPUT_BITS[31:0],
+        SIGNED_INPUT[31:0], BIPOLAR_INPUT[31:0], ACC_BITS[31:0], OVERFLOW[31:0]
+    };
 
 endmodule
 

@@ -1,0 +1,165 @@
+"""What was proved, for people (terminal) and for programs (JSON)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from formal.claim import Evidence, Status
+from formal.run import LayerProof, Loosened, Proofs
+from sim.paths import BUILD, shown
+from sim.rtl import rtl_hash
+
+_STYLES = {Status.PROVED: "green", Status.REFUTED: "red", Status.NOT_PROVED: "yellow"}
+
+
+def print_proofs(proofs: Proofs, console: Console) -> None:
+    """Print the table of claims, then what they come to, in words."""
+    question = proofs.question
+    console.print(
+        f"P={question.acc_bits}, {question.overflow.word}; "
+        f"{'; '.join(dict.fromkeys(tool for e in proofs.general for tool in e.tools))}",
+        highlight=False,
+    )
+    console.print()
+    console.print(claims_table(proofs.general))
+    console.print()
+    console.print(_general(proofs), highlight=False)
+    for loose in proofs.loosened:
+        console.print(_loosened(loose), highlight=False)
+    for layer in proofs.layers:
+        console.print()
+        console.print(_layer(layer), highlight=False)
+    console.print()
+    assumed = [
+        what
+        for e in [*proofs.general, *(row.evidence for each in proofs.layers for row in each.rows)]
+        for what in e.assumes
+        if "promise" not in what
+    ]
+    console.print("Assumed: " + "; ".join(dict.fromkeys(assumed)) + ".", highlight=False)
+    print_failures(proofs.refuted, proofs.open, console)
+    print_verdict(proofs.refuted, proofs.open, console)
+
+
+def print_failures(refuted: Sequence[str], unproved: Sequence[str], console: Console) -> None:
+    """Print what is wrong, then what is open."""
+    for what in refuted:
+        console.print(Text(f"REFUTED  {what}", style="red"), soft_wrap=True)
+    for what in unproved:
+        console.print(Text(f"NOT PROVED  {what}", style="yellow"), soft_wrap=True)
+
+
+def print_verdict(refuted: Sequence[str], unproved: Sequence[str], console: Console) -> None:
+    """Print the last line."""
+    word, style = ("PROVED", "bold green")
+    if refuted:
+        word, style = ("REFUTED", "bold red")
+    elif unproved:
+        word, style = ("NOT PROVED", "bold yellow")
+    place = f"  evidence, traces, witnesses: {shown(BUILD / 'proofs')}"
+    console.print(Text.assemble((word, style), place), soft_wrap=True)
+
+
+def claims_table(evidence: Sequence[Evidence]) -> Table:
+    """Return a table with a line for each claim."""
+    table = Table(box=None, pad_edge=False)
+    for heading, side in (("claim", "left"), ("", "left"), ("covers", "right"), ("s", "right")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for each in evidence:
+        status = Text(each.status.value, style=_STYLES[each.status])
+        table.add_row(each.claim, status, str(each.covers), f"{each.seconds:.1f}")
+    return table
+
+
+def to_json(proofs: Proofs) -> dict[str, Any]:
+    """Return all evidence as JSON values."""
+    return {
+        "acc_bits": proofs.question.acc_bits,
+        "overflow": proofs.question.overflow.word,
+        "rtl_sha256": rtl_hash(proofs.question.rtl),
+        "refuted": proofs.refuted,
+        "not_proved": proofs.open,
+        "claims": [e.to_json() for e in proofs.general],
+        "loosened": [
+            {
+                "bound": loose.bound,
+                "inputs": str(loose.spec.inputs),
+                "evidence": loose.evidence.to_json(),
+                "row": list(loose.row),
+                "exact": loose.exact,
+            }
+            for loose in proofs.loosened
+        ],
+        "layers": [
+            {
+                "name": layer.named.name,
+                "spec": layer.spec.to_json(),
+                "case": layer.case and shown(layer.case),
+                "rows": [
+                    {
+                        "row": row.number,
+                        "needed_bits": row.needed_bits,
+                        "evidence": row.evidence.to_json(),
+                        "witness": row.witness
+                        and {
+                            "inputs": row.witness.inputs.tolist(),
+                            "by": row.witness.by,
+                            "exact": row.exact,
+                        },
+                    }
+                    for row in layer.rows
+                ],
+            }
+            for layer in proofs.layers
+        ],
+    }
+
+
+def _general(proofs: Proofs) -> str:
+    if any(e.status != Status.PROVED for e in proofs.general):
+        return "Any weights: not all of it is proved."
+    spec = proofs.specs[0]
+    inputs = " or ".join(str(each.inputs) for each in proofs.specs)
+    return (
+        f"Any weights: proved. For all {spec.weights} weights, {inputs} inputs, rows of any "
+        f"length, stalls and resets: while the weights of a dot product reach no farther than "
+        f"{spec.acc_bits} bits, as A2Q's and A2Q+'s bounds imply, mac, pe and dot ({spec.simd} "
+        "lanes) hold its exact sum, and no partial sum overflows."
+    )
+
+
+def _loosened(loose: Loosened) -> str:
+    what = f"{loose.bound}, {loose.spec.inputs} inputs, one LSB looser:"
+    if loose.evidence.status == Status.REFUTED:
+        row = " ".join(map(str, loose.row[:8])) + (" ..." if len(loose.row) > 8 else "")
+        return f"  {what} overflows; weights {row} reach {loose.exact:,}, which the RTL flagged."
+    if loose.evidence.status == Status.PROVED:
+        return f"  {what} no integer row lies in between; the next one is farther out."
+    return f"  {what} no row found."
+
+
+def _layer(layer: LayerProof) -> str:
+    name, spec, rows = layer.named.name, layer.spec, layer.rows
+    needed = max(row.needed_bits for row in rows)
+    text = (
+        f"{name}: {layer.proved} of {len(rows)} rows proved on the mvau with PE={spec.pe} "
+        f"SIMD={spec.simd}, for any inputs and stalls. Its worst input needs {needed} of the "
+        f"{spec.acc_bits} bits."
+    )
+    witnessed = [row for row in rows if row.witness is not None]
+    if not witnessed:
+        return text
+    solved = sum(row.witness is not None and row.witness.by != "exact arithmetic" for row in rows)
+    farthest = max(witnessed, key=lambda row: abs(row.exact))
+    said = "golden, the batch engine and cocotb agree" if not layer.failures else "SEE BELOW"
+    assert layer.case is not None
+    return (
+        f"{text}\n  {len(witnessed)} rows overflow, each with a witness ({solved} from a "
+        f"solver, {len(witnessed) - solved} from exact arithmetic): {said}. Row {farthest.number} comes to "
+        f"{farthest.exact:,} at its end.\n  play them again: make repro CASE={shown(layer.case)}"
+    )
