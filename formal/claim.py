@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ from formal import solver
 from formal.design import Design, DesignError
 from formal.solver import SOLVERS, Answer, Said
 from sim.cache import kept
-from sim.paths import RTL
+from sim.paths import BUILD, RTL
 from sim.yosys import yosys
 
 LIMIT_S = 60.0  # of one question to one solver
@@ -73,6 +73,7 @@ class Evidence:
     why: str
     seconds: float  # of Yosys and solvers, when it was made
     tools: tuple[str, ...]
+    by: str  # the solver that decided it
     covers: int
     assertions: int
     places: tuple[str, ...] = ()  # file:line of what is refuted
@@ -97,14 +98,17 @@ def prove(
     rtl: Path = RTL,
     solvers: Sequence[str] = SOLVERS,
     limit_s: float = LIMIT_S,
+    fresh: bool = False,
 ) -> Evidence:
     """Return what comes of a claim; what was proved or refuted before, of the same, is believed.
 
-    Each question goes to the solvers in turn, until one has an answer. Errors: ToolError if Yosys
-    or a solver is missing.
+    Each question goes to the solvers in turn, until one has an answer. ``fresh`` believes nothing
+    and keeps nothing. Errors: ToolError if Yosys or a solver is missing.
     """
     tools = (yosys().version, *(solver.require(name) for name in solvers))
     work = _Work(claim, rtl, tuple(solvers), tools, limit_s)
+    if fresh:
+        return work.made_afresh()
     try:
         folder = kept(f"proof-{claim.design.top}", work.content(), work.make)
     except _NotKept as answer:
@@ -136,6 +140,18 @@ class _Work:
             "tools": self.tools,
         }
 
+    def made_afresh(self) -> Evidence:
+        """Return the answer; what it took is thrown away."""
+        scratch = BUILD / "proofs"
+        scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            try:
+                self.make(Path(folder))
+            except _NotKept as answer:
+                return answer.evidence
+            data = json.loads((Path(folder) / "evidence.json").read_text(encoding="utf-8"))
+        return Evidence(**{**data, "status": Status(data["status"]), "trace": ""})
+
     def make(self, folder: Path) -> None:
         """Find the answer and leave it in ``folder``. Errors: _NotKept if there is none."""
         started = time.monotonic()
@@ -149,7 +165,7 @@ class _Work:
             for what in ("assert", "cover")
         }
         status, why, said, trace = self._answer(model, counts)
-        evidence = self._evidence(status, why, started, counts, said.places, trace)
+        evidence = self._evidence(status, why, started, counts, said, trace)
         if status == Status.NOT_PROVED:
             raise _NotKept(evidence)
         for item in folder.iterdir():
@@ -165,18 +181,18 @@ class _Work:
         cycles, depth = self.claim.cycles, self.claim.depth
         base = self._ask(solver.always, model, cycles or 1)
         if base.answer == Answer.NO:
-            return Status.REFUTED, _wrong(base, self.claim), base, "always.vcd"
+            return Status.REFUTED, self._wrong(base), base, "always.vcd"
         covers = self._ask(solver.reachable, model, depth if cycles else 1)
         if covers.answer == Answer.NO:
             if cycles and (deep := self._ask(solver.always, model, depth)).answer == Answer.NO:
-                return Status.REFUTED, _wrong(deep, self.claim), deep, "always.vcd"
+                return Status.REFUTED, self._wrong(deep), deep, "always.vcd"
             why = f"vacuous: the cover at {', '.join(covers.places)} is not reached"
             return Status.NOT_PROVED, why, covers, ""
         step = self._ask(solver.inductive, model, cycles) if cycles else base
         if step.answer == Answer.NO:
             deep = self._ask(solver.always, model, depth)
             if deep.answer == Answer.NO:
-                return Status.REFUTED, _wrong(deep, self.claim), deep, "always.vcd"
+                return Status.REFUTED, self._wrong(deep), deep, "always.vcd"
             why = f"{', '.join(step.places)} does not follow from the cycle before"
             return Status.NOT_PROVED, why, step, ""
         for said in (base, covers, step):
@@ -193,34 +209,27 @@ class _Work:
             whys.append(said.why)
         return Said(Answer.UNKNOWN, 0, why="; ".join(whys))
 
+    def _wrong(self, said: Said) -> str:
+        """Return the assertions that are wrong, in the words of their files."""
+        files = self.claim.design.files(self.rtl)
+        found = []
+        for place in said.places:
+            name, _, line = place.partition(".v:")
+            text = files[name].read_text(encoding="utf-8").splitlines()
+            found.append(f"{place}: {text[int(line) - 1].strip()}")
+        return "; ".join(found)
+
     def _evidence(
         self, status: Status, why: str, started: float, counts: dict[str, int] | None = None,
-        places: tuple[str, ...] = (), trace: str = "",
+        said: Said | None = None, trace: str = "",
     ) -> Evidence:  # fmt: skip
-        claim, counts = self.claim, counts or {}
+        claim, counts, said = self.claim, counts or {}, said or Said(Answer.UNKNOWN, 0)
         return Evidence(
             claim.name, claim.says, claim.assumes, status, why, time.monotonic() - started,
-            self.tools, counts.get("cover", 0), counts.get("assert", 0), places, trace,
+            self.tools, said.by, counts.get("cover", 0), counts.get("assert", 0), said.places,
+            trace,
         )  # fmt: skip
-
-
-def _wrong(said: Said, claim: Claim) -> str:
-    lines = []
-    for place in said.places:
-        name, _, number = place.partition(":")
-        path = _HERE / "properties" / name
-        text = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        shown = text[int(number) - 1].strip() if number.isdigit() and text else ""
-        lines.append(f"{place}: {shown}")
-    return "; ".join(lines)
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def keep_trace(evidence: Evidence, into: Path) -> Path:
-    """Copy the trace of what was refuted to where people look for it; return its path."""
-    into.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(evidence.trace, into)
-    return into

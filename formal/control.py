@@ -11,8 +11,9 @@ from golden.integer import Overflow
 from golden.spec import MvauSpec
 
 _FREE_DOT = {"dot": "free_dot"}
+_COVERED = 32  # beats
 
-# Folded both ways, in one of them, or not at all; folds that are no powers of two; one row and some.
+# Folded both ways, in one of them, or not at all; not by powers of two alone; one row and more.
 SPECS = (
     MvauSpec(mw=6, mh=8, pe=2, simd=2, weight_bits=3, input_bits=2, acc_bits=6),
     MvauSpec(
@@ -33,8 +34,8 @@ def pe_claim(spec: MvauSpec) -> Claim:
     """
     return Claim(
         name=f"pe control {spec.id}",
-        says="each dot product starts from 0, each beat goes on from the sum of the one before, and "
-        "the flag tells that one of its own beats overflowed",
+        says="each dot product starts from 0, each beat goes on from the sum of the one before, "
+        "and the flag tells that one of its own beats overflowed",
         design=Design("prove_pe_control", spec.verilog_parameters("pe"), replaced=_FREE_DOT),
     )
 
@@ -50,14 +51,20 @@ def mac_claim(spec: MvauSpec) -> Claim:
 
 
 def mvau_claim(spec: MvauSpec) -> Claim:
-    """Return the claim on the mvau of ``spec``; covers need all beats of a vector."""
+    """Return the claim on the mvau of ``spec``.
+
+    Where a vector has many beats, what takes all of them is proved, but not covered as well.
+    """
+    beats = max(spec.total_fold, 2 * spec.sf)
+    long = beats <= _COVERED
+    parameters = spec.verilog_parameters("mvau") | {"LONG": int(long)}
     return Claim(
         name=f"mvau control {spec.id}",
         says="a vector is taken once and used for each fold; every pe is given the inputs and "
         "weights that are due; each fold sends one beat of what all pe said, once, in order, tlast "
         "with the last; nothing waits but for room or operands",
-        design=Design("prove_mvau_control", spec.verilog_parameters("mvau"), replaced=_FREE_DOT),
-        depth=max(spec.total_fold, 2 * spec.sf) + 4,
+        design=Design("prove_mvau_control", parameters, replaced=_FREE_DOT),
+        depth=beats + 4 if long else 10,
     )
 
 

@@ -110,11 +110,10 @@ class Found:
 def witness(layer: QuantLayer, spec: MvauSpec, row: int, evidence: Evidence | None) -> Found:
     """Return an input that overflows a row which is not safe: the solver's, or the worst case."""
     if evidence is not None and evidence.trace:
-        beats = _inputs(Path(evidence.trace).with_suffix(".yw"), spec)
-        # What comes after the overflow, or is of no weight, may be anything.
-        rest = np.full(spec.mw - len(beats), spec.inputs.nearest(0)) if len(beats) < spec.mw else []
-        values = np.concatenate([beats[: spec.mw], rest]).astype(np.int64)
-        return Found(row, values, evidence.tools[1])
+        values = np.full(spec.mw, spec.inputs.nearest(0))  # what comes after it may be anything
+        beats = _inputs(Path(evidence.trace).with_suffix(".yw"), spec)[: spec.mw]
+        values[: len(beats)] = beats
+        return Found(row, values, evidence.by)
     _, hi = bounds.exact_range(layer.weights[[row]], spec.inputs)
     lowest, highest = bounds.worst_case_inputs(layer.weights[[row]], spec.inputs)
     worst = highest if int(hi[0]) > spec.acc.maximum else lowest

@@ -5,7 +5,7 @@ Each is proved for the parameters it is asked about, with registers and memory o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from formal.claim import Claim
 from formal.design import Design
@@ -14,7 +14,7 @@ _SOURCE = (
     "a beat on offer to the unit stays until it is taken; only the rules of the output need it"
 )
 
-# Unit and parameters: powers of two and not, the least of each, and what a layer that is shipped has.
+# Unit, parameters: powers of two and not, the least of each, and what a layer that is shipped has.
 SHAPES: tuple[tuple[str, dict[str, int]], ...] = (
     ("skid_buffer", {"DATA_BITS": 1}),
     ("skid_buffer", {"DATA_BITS": 86}),
@@ -32,7 +32,11 @@ SHAPES: tuple[tuple[str, dict[str, int]], ...] = (
 
 def claims(shapes: Iterable[tuple[str, dict[str, int]]] = SHAPES) -> list[Claim]:
     """Return all claims about units of these parameters."""
-    by_unit = {"skid_buffer": skid_buffer, "fifo": fifo, "replay_buffer": replay_buffer}
+    by_unit: dict[str, Callable[..., list[Claim]]] = {
+        "skid_buffer": skid_buffer,
+        "fifo": fifo,
+        "replay_buffer": replay_buffer,
+    }
     return [
         claim
         for unit, parameters in shapes
@@ -57,8 +61,8 @@ def fifo(data_bits: int, depth: int) -> list[Claim]:
     return [
         Claim(
             f"fifo DATA_BITS={data_bits} DEPTH={depth}",
-            "a fifo sends every beat once, unchanged, in order, a cycle after it came or as soon as "
-            "those before it left; it takes one whenever less than DEPTH are in",
+            "a fifo sends every beat once, unchanged, in order, a cycle after it came or as soon "
+            "as those before it left; it takes one whenever less than DEPTH are in",
             Design("prove_fifo", {"DATA_BITS": data_bits, "DEPTH": depth}),
             depth=2 * depth + 4,
         )
@@ -70,9 +74,9 @@ def replay_buffer(data_bits: int, beats: int, copies: int) -> list[Claim]:
     return [
         Claim(
             f"replay_buffer DATA_BITS={data_bits} BEATS={beats} COPIES={copies}",
-            "a replay_buffer sends every vector COPIES times, each beat unchanged and in its place, "
-            "with tlast and tuser where they belong; a beat moves in every cycle in which the output "
-            "is taken and, in the first copy, one is on offer",
+            "a replay_buffer sends every vector COPIES times, each beat unchanged, in its place, "
+            "with tlast and tuser where they belong; a beat moves in every cycle in which the "
+            "output is taken and, in the first copy, one is on offer",
             Design(
                 "prove_replay_buffer", {"DATA_BITS": data_bits, "BEATS": beats, "COPIES": copies}
             ),

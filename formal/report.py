@@ -159,7 +159,7 @@ def _layer(layer: LayerProof) -> str:
     said = "golden, the batch engine and cocotb agree" if not layer.failures else "SEE BELOW"
     assert layer.case is not None
     return (
-        f"{text}\n  {len(witnessed)} rows overflow, each with a witness ({solved} from a "
-        f"solver, {len(witnessed) - solved} from exact arithmetic): {said}. Row {farthest.number} comes to "
-        f"{farthest.exact:,} at its end.\n  play them again: make repro CASE={shown(layer.case)}"
+        f"{text}\n  {len(witnessed)} rows overflow, each with a witness ({solved} from a solver, "
+        f"{len(witnessed) - solved} from exact arithmetic): {said}. Row {farthest.number} comes "
+        f"to {farthest.exact:,} at its end.\n  play them again: make repro CASE={shown(layer.case)}"
     )

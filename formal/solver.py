@@ -38,6 +38,7 @@ class Said:
     seconds: float
     places: tuple[str, ...] = ()  # file:line
     why: str = ""  # of what is unknown
+    by: str = ""  # the solver that said it
 
 
 @cache
@@ -88,9 +89,9 @@ def _ask(model: Path, what: str, options: Sequence[str], solver: str, limit_s: f
     verdict = re.search(r"Status: (\w+)", text)
     wrong = re.findall(r"(?:Assert failed in|Unreached cover statement at) (?:\S+: )?(\S+)", text)
     if verdict and verdict[1] == "PASSED" and status == 0 and not wrong:
-        return Said(Answer.YES, seconds)
+        return Said(Answer.YES, seconds, by=solver)
     if verdict and verdict[1] == "FAILED" and wrong:
         places = (re.sub(r"[.:]\d+-.*|\.\d+(?=\(|$).*", "", place) for place in wrong)
-        return Said(Answer.NO, seconds, tuple(dict.fromkeys(places)))
+        return Said(Answer.NO, seconds, tuple(dict.fromkeys(places)), by=solver)
     last = text.strip().splitlines()[-1:] or ["nothing"]
     return Said(Answer.UNKNOWN, seconds, why=f"{solver} said: {last[0]}")

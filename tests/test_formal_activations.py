@@ -1,4 +1,4 @@
-"""Proofs about threshold.v and its insides: they hold, see planted bugs, and say nothing in vain."""
+"""Proofs about threshold.v and its insides: they hold, see planted bugs, say nothing in vain."""
 
 from __future__ import annotations
 

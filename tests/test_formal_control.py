@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from formal_suite import assertions, require_refuted_if_negated
 from planted_bugs import BUGS, RESET_BUGS, Bug, planted
 
 from formal.claim import Claim, Status, prove
 from formal.control import SPECS, claims, mac_claim, mvau_claim, pe_claim
-from formal.design import PROPERTIES
 
 SPEC = SPECS[0]  # folded both ways, with two rows
 CLAIMS = {"pe.v": pe_claim(SPEC), "mac.v": mac_claim(SPEC), "mvau.v": mvau_claim(SPEC)}
 
-# Beside those that every search must find: what is not told, or told the wrong way, to what is below.
+# Beside those that every search must find: above all, what a unit tells wrongly to those in it.
 MORE_BUGS = {
     "sum taken without a beat": Bug("pe.v", "if (beat)\n            acc_q", "acc_q"),
     "overflow taken without a beat": Bug(
@@ -55,6 +52,8 @@ MORE_BUGS = {
         "mvau.v", ".BIPOLAR_INPUT(BIPOLAR_INPUT)", ".BIPOLAR_INPUT(1 - BIPOLAR_INPUT)"
     ),
 }
+pytestmark = pytest.mark.sim
+
 BUGS_HERE = {
     name: bug for name, bug in {**BUGS, **RESET_BUGS, **MORE_BUGS}.items() if bug.file in CLAIMS
 }
@@ -68,27 +67,6 @@ SAYS = {
     "prove_mac_control": "mac.v",
     "prove_mvau_control": "mvau.v",
 }
-_ASSERT = re.compile(r"\bassert \(")
-
-
-def negated(source: str, number: int) -> tuple[str, int]:
-    """Return a property file with one assertion negated, and the line of that."""
-    start = list(_ASSERT.finditer(source))[number].end()
-    end, depth = start, 1
-    while depth:
-        depth += {"(": 1, ")": -1}.get(source[end], 0)
-        end += 1
-    text = f"{source[:start]}!({source[start : end - 1]}){source[end - 1 :]}"
-    return text, source.count("\n", 0, start) + 1
-
-
-ASSERTIONS = [
-    (module, number)
-    for module in SAYS
-    for number, _ in enumerate(
-        _ASSERT.finditer((PROPERTIES / f"{module}.v").read_text(encoding="utf-8"))
-    )
-]
 
 
 @pytest.mark.parametrize(
@@ -109,21 +87,12 @@ def test_a_planted_bug_is_refuted(name: str, tmp_path: Path) -> None:
     assert Path(evidence.trace).stat().st_size > 0
 
 
-@pytest.mark.parametrize(("module", "number"), ASSERTIONS)
+@pytest.mark.parametrize(("module", "number"), assertions(*SAYS))
 def test_an_assertion_that_is_negated_fails(
     module: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(shutil.copytree(PROPERTIES, tmp_path / "properties"))
-    path = folder / f"{module}.v"
-    text, line = negated(path.read_text(encoding="utf-8"), number)
-    path.write_text(text, encoding="utf-8")
-    monkeypatch.setattr("formal.design.PROPERTIES", folder)
     claim = CLAIMS[SAYS[module]]
-    evidence = prove(
-        replace(claim, cycles=claim.depth)
-    )  # so that all its cycles are looked at first
-    assert evidence.status == Status.REFUTED, evidence.why
-    assert f"{module}.v:{line}" in evidence.places
+    require_refuted_if_negated(claim, module, number, tmp_path, monkeypatch)
 
 
 def test_a_flag_where_nothing_is_observed_is_refuted(tmp_path: Path) -> None:

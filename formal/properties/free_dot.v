@@ -1,7 +1,7 @@
 // free_dot.v -- stands in for dot.v where a proof needs no more of it than its promise
 //
-// Its outputs are anything; a proof that uses it assumes dot_promise of them, or nothing. Whether the
-// dot has the parameters that it should have, a proof sees by the wire of that name.
+// Its outputs are anything; a proof that uses it assumes dot_promise of them, or nothing. Whether
+// the dot has the parameters that it should have, a proof sees by the wire of that name.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none

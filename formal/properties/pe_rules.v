@@ -1,8 +1,8 @@
 // pe_rules.v -- what a pe makes of what its dot says, beat by beat, whatever that is
 //
-// The first beat of a dot product starts from 0, each other one from the sum of the beat before it.
-// The flag of a result is set if a beat of this very dot product overflowed. Ghosts of both; and the
-// registers of the pe, which an induction stands on.
+// The first beat of a dot product starts from 0, each other one from the sum of the beat before.
+// The flag of a result is set if a beat of this very dot product overflowed. Ghosts of both; and
+// the registers of the pe, which an induction stands on.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none

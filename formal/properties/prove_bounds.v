@@ -109,8 +109,8 @@ module prove_bounds #(
         assert (positives_q >= 0 && negatives_q >= 0);
         assert (up_q == times_high(positives_q) + times_low(negatives_q));
         assert (down_q == times_high(negatives_q) + times_low(positives_q));
-        cover (a2q && positives_q > 0 && negatives_q > 0);
-        cover (a2q_plus && positives_q > 0);
+        cover (a2q && beat);
+        cover (a2q_plus && beat);
     end
 
 endmodule

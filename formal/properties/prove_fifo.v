@@ -1,7 +1,7 @@
 // prove_fifo.v -- fifo.v sends every beat once, unchanged, in the order of coming, and never stands
 //
 // Whatever the streams do. It takes a beat whenever less than DEPTH are in, and offers one a cycle
-// after it came; the ready of neither side matters to that.
+// after it came; the ready of the other side matters to neither.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none

@@ -54,7 +54,7 @@ module prove_lane #(
 
     always @* begin
         assert (holds);
-        cover (exact == up && up != 0);
+        cover (exact == up);
         cover (exact < 0 && -exact == down);
     end
 

@@ -1,7 +1,7 @@
 // prove_mvau_control.v -- mvau.v hands each pe the operands that are due, and sends what they say
 //
-// A vector is taken once and used NF times. Any one beat of it is watched. Nothing is assumed of what
-// the dots say.
+// A vector is taken once and used NF times. Any one beat of it is watched. Nothing is assumed of
+// what the dots say.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none
@@ -18,7 +18,8 @@ module prove_mvau_control #(
     parameter integer BIPOLAR_INPUT  = 0,  // 1: inputs are -1 (low) or +1 (high)
     parameter integer ACC_BITS       = 16, // width of an accumulator, signed (P)
     parameter integer OVERFLOW       = 0,  // what does not fit: 0 wraps, 1 saturates
-    parameter integer OBSERVE        = 1   // 1: watch for overflow
+    parameter integer OBSERVE        = 1,  // 1: watch for overflow
+    parameter integer LONG           = 1   // 1: covers what takes all beats of a vector, too
 ) (
     input wire                           clk,
     input wire                           rst,
@@ -88,6 +89,9 @@ module prove_mvau_control #(
                 nf_q <= last_fold ? {NF_BITS{1'b0}} : nf_q + 1'b1;
         end
 
+    // All that this beat of the matrix needs is on offer.
+    wire offered = s_axis_weight_tvalid && (!fresh || s_axis_input_tvalid);
+
     // Any one beat of the vector.
     (* anyconst *) wire [SF_BITS-1:0] spot;
     reg [SIMD*INPUT_BITS-1:0] watched_q;
@@ -153,7 +157,7 @@ module prove_mvau_control #(
                     SIGNED_INPUT[31:0], BIPOLAR_INPUT[31:0], ACC_BITS[31:0], OVERFLOW[31:0]
                 });
             end
-            if (SF > 1) begin : g_steps
+            if (LONG == 1 && SF > 1) begin : g_steps
                 always @* if (started_q) begin
                     cover (!rst && beat && last && spilled && !dot_overflow);
                     cover (rst && spilled);
@@ -168,10 +172,20 @@ module prove_mvau_control #(
                 always @* if (started_q && spot == gb && kept)
                     assert (word == watched_q);
             end
+        end
+        if (LONG == 1 && NF > 1) begin : g_replay
             always @* if (started_q) begin
                 cover (!rst && beat && there && last && last_fold && s_axis_input_tdata != due);
                 cover (!rst && beat && !s_axis_input_tvalid);
                 cover (rst && beat && !fresh);
+            end
+        end
+        if (LONG == 1) begin : g_vector
+            always @* if (started_q) begin
+                cover (!rst && offered && !beat);
+                cover (!rst && take && valid && result_last);
+                cover (!rst && valid && result_last && result_flags == {PE{OBSERVE == 1}});
+                cover (rst && valid && beat && take);
             end
         end
     endgenerate
@@ -179,15 +193,12 @@ module prove_mvau_control #(
     wire [1:0] count;
     wire       eased;
 
-    sent_once #(.BITS(SENT_BITS)) u_sent (
+    sent_once #(.BITS(SENT_BITS), .LONG(LONG)) u_sent (
         .clk(clk), .rst(rst), .started(started_q), .push(beat && last),
         .pushed({last_fold, flags, sums}), .valid(valid), .ready(m_axis_output_tready),
         .beat({result_last, result_flags, results}), .out_valid(out_valid),
         .skid_valid(skid_valid), .out(out), .skid(skid), .count(count), .eased_q(eased)
     );
-
-    // All that this beat of the matrix needs is on offer.
-    wire offered = s_axis_weight_tvalid && (!fresh || s_axis_input_tvalid);
 
     always @* if (started_q) begin
         // No stream moves alone, none waits without need, and none looks at the output's ready.
@@ -202,10 +213,8 @@ module prove_mvau_control #(
         assert (nf_q <= LAST_NF[NF_BITS-1:0]);
         assert (replay_beat == sf_q);
         assert (replay_copy == nf_q);
-        cover (!rst && offered && !beat);
-        cover (!rst && take && valid && result_last);
-        cover (!rst && valid && result_last && result_flags == {PE{OBSERVE == 1}});
-        cover (rst && valid && beat && take);
+        cover (rst && beat && take);
+        cover (!rst && beat && there);
     end
 
 endmodule

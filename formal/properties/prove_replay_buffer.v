@@ -1,8 +1,8 @@
 // prove_replay_buffer.v -- replay_buffer.v sends each vector COPIES times, with the right marks
 //
-// Whatever the streams do: beat n of the BEATS*COPIES that belong to a vector is beat n % BEATS of it.
-// The first copy moves when both sides are ready, and the others as soon as they are asked for. The
-// output keeps the rules of streams for as long as the input does, whose beats pass through.
+// Whatever the streams do: of the BEATS*COPIES beats that belong to a vector, number n is beat
+// n % BEATS of it. The first copy moves when both sides are ready, the others when they are asked
+// for. The output keeps the rules of streams as long as the input does, whose beats pass through.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none
@@ -116,7 +116,8 @@ module prove_replay_buffer #(
                 if (watching_q)
                     assert (place_q < BEATS && place_q < sent_q);
                 cover (!rst && done && seen && data == {DATA_BITS{1'b1}});
-                cover (!rst && !first && last && seen && !m_axis_tready && s_axis_tvalid && input_kept);
+                cover (!rst && !first && last && seen && !m_axis_tready && s_axis_tvalid
+                    && input_kept);
             end
             for (gi = 0; gi < BEATS; gi = gi + 1) begin : g_word
                 (* probe = "u_replay.g_store.memory[]" *) wire [DATA_BITS-1:0] word;

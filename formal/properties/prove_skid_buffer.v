@@ -1,7 +1,7 @@
 // prove_skid_buffer.v -- skid_buffer.v sends every beat once, unchanged, in order, and never stands
 //
-// Whatever the streams do. It takes a beat whenever less than two are in, and offers one a cycle after
-// it came; the ready of neither side matters to that.
+// Whatever the streams do. It takes a beat whenever less than two are in, and offers one a cycle
+// after it came; the ready of the other side matters to neither.
 // SPDX-License-Identifier: Apache-2.0
 
 `default_nettype none

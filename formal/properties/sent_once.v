@@ -7,7 +7,8 @@
 `default_nettype none
 
 module sent_once #(
-    parameter integer BITS = 8 // width of all that belongs to a beat
+    parameter integer BITS = 8, // width of all that belongs to a beat
+    parameter integer LONG = 1  // 1: covers what takes more than one beat
 ) (
     input  wire            clk,
     input  wire            rst,
@@ -57,10 +58,17 @@ module sent_once #(
             assert (out == head);
         if (skid_valid)
             assert (skid == next);
-        cover (!rst && count == 2'd2 && !ready && head != next);
-        cover (!rst && pop && push && head != pushed);
-        cover (rst && count == 2'd2);
     end
+
+    generate
+        if (LONG == 1) begin : g_long
+            always @* if (started) begin
+                cover (!rst && count == 2'd2 && !ready && head != next);
+                cover (!rst && pop && push && head != pushed);
+                cover (rst && count == 2'd2);
+            end
+        end
+    endgenerate
 
 endmodule
 

@@ -1,0 +1,342 @@
+"""Proofs that nothing overflows: they hold for the RTL as it is, and for no other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from formal_suite import assertions, require_refuted_if_negated
+from planted_bugs import BUGS, planted
+
+from formal import arithmetic, control, layers, scaling, solver
+from formal.claim import Claim, Status, prove
+from formal.design import PROPERTIES, Design, DesignError, cut_wire
+from golden import bounds
+from golden.integer import Format, Overflow
+from golden.layer import QuantLayer
+from golden.spec import MvauSpec
+from sim import batch
+from sim.cli import main
+from sim.tools import ToolError
+
+pytestmark = pytest.mark.sim
+
+SPEC = MvauSpec(mw=3, mh=1, pe=1, simd=3, weight_bits=3, input_bits=2, acc_bits=7)
+SPECS = {
+    "an odd lane, products far narrower": SPEC,
+    "signed, saturating": replace(SPEC, signed_input=True, overflow=Overflow.SATURATE),
+    "P far under a product": replace(SPEC, acc_bits=3, signed_input=True),
+    "saturating under a product": replace(SPEC, acc_bits=3, overflow=Overflow.SATURATE),
+    "signed, saturating under a product": replace(
+        SPEC, acc_bits=3, signed_input=True, overflow=Overflow.SATURATE
+    ),
+    "one lane": replace(SPEC, mw=1, simd=1, weight_bits=1, input_bits=1, acc_bits=2),
+    "six lanes, signed inputs of one bit": replace(
+        SPEC, mw=6, simd=6, input_bits=1, signed_input=True, acc_bits=5
+    ),
+    "bipolar": replace(
+        SPEC, weight_bits=1, input_bits=1, signed_input=True, bipolar_weight=True,
+        bipolar_input=True, acc_bits=4,
+    ),
+    "64 bits": replace(SPEC, acc_bits=64),
+}  # fmt: skip
+PIECES = {claim.design.top: claim for claim in arithmetic.claims(SPEC)}
+LAYER = QuantLayer(np.array([[3, -4, 1, 2], [0, 1, -1, 0]]), 3, Format(2, signed=False))
+TIGHT = LAYER.spec(5, pe=1, simd=2)  # row 0 comes to 18, which needs 6 bits
+ROW = layers.row_claim(LAYER, TIGHT, 1)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_all_pieces_are_proved_and_add_up(name: str) -> None:
+    claims = arithmetic.claims(SPECS[name])
+    assert not arithmetic.unmet(claims)
+    for claim in claims:
+        evidence = prove(claim)
+        assert evidence.status == Status.PROVED, f"{claim.name}: {evidence.why}"
+        assert evidence.covers
+        assert evidence.assertions
+
+
+def test_a_promise_that_nobody_guarantees_is_told() -> None:
+    claims = arithmetic.claims(SPEC)
+    for missing in claims:
+        if missing.guarantees:
+            rest = [claim for claim in claims if claim is not missing]
+            assert arithmetic.unmet(rest) == list(missing.guarantees)
+    assert sum(bool(claim.guarantees) for claim in claims) > 5
+
+
+def test_every_promise_that_a_property_assumes_is_declared() -> None:
+    """What stands in a property file beside ``assume`` is what its claim says that it assumes."""
+    for claim in [*arithmetic.claims(SPEC), ROW]:
+        files = claim.design.files()
+        assumed = {
+            module
+            for module in ("lane_promise", "node_promise", "dot_promise")
+            if module in files and f"prove_{module.removesuffix('_promise')}" != claim.design.top
+        }
+        # A tree guarantees the promise of the dot, and states it by that of a node.
+        declared = " ".join((*claim.assumes, *claim.guarantees))
+        assert all(module in declared for module in assumed), claim.name
+
+
+@pytest.mark.parametrize("name", [name for name, bug in BUGS.items() if bug.file == "dot.v"])
+def test_a_bug_in_dot_is_refuted(name: str, tmp_path: Path) -> None:
+    rtl = planted(BUGS[name], tmp_path)
+    for spec in SPECS.values():
+        (claim,) = (c for c in arithmetic.claims(spec, ("dot",)) if c.design.top == "prove_dot")
+        evidence = prove(claim, rtl)
+        if evidence.status == Status.REFUTED:
+            assert Path(evidence.trace).stat().st_size > 0
+            return
+    pytest.fail(f"not refuted: {name}")
+
+
+@pytest.mark.parametrize(
+    ("module", "number"),
+    assertions(*PIECES.keys(), "prove_mvau_row", "prove_whole"),
+)
+def test_an_assertion_that_is_negated_fails(
+    module: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = {**PIECES, "prove_mvau_row": ROW, "prove_whole": _whole()}
+    require_refuted_if_negated(pieces[module], module, number, tmp_path, monkeypatch)
+
+
+def _whole() -> Claim:
+    (claim,) = next(p for p in scaling.points() if p.what == scaling.WHOLE).claims
+    return claim
+
+
+def test_rows_are_proved_where_they_are_safe_and_witnessed_where_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for inputs in (Format(2, signed=False), Format(3, signed=True), Format(1, True, bipolar=True)):
+        layer = QuantLayer(rng.integers(-4, 4, (4, 6)), 3, inputs)
+        needed = bounds.row_bits(layer.weights, inputs)
+        for acc_bits in sorted({*needed, min(needed) - 1} - {1}):
+            spec = layer.spec(acc_bits, pe=2, simd=3)
+            for row in range(4):
+                if needed[row] <= acc_bits:
+                    evidence = prove(layers.row_claim(layer, spec, row))
+                    assert evidence.status == Status.PROVED, evidence.why
+                    continue
+                evidence = prove(layers.overflow_claim(layer, spec, row))
+                assert evidence.status == Status.REFUTED, evidence.why
+                assert prove(layers.row_claim(layer, spec, row)).status != Status.PROVED
+                found = layers.witness(layer, spec, row, evidence)
+                assert "yices" in found.by
+                played = batch.play(layers.case(layer, "layer", spec, [found]))
+                assert played.passed
+                assert played.outcome is not None
+                assert played.outcome.overflow[0, row]
+
+
+def test_without_a_solver_the_worst_case_is_the_witness() -> None:
+    found = layers.witness(LAYER, TIGHT, 0, None)
+    assert (found.by, found.inputs.tolist()) == ("exact arithmetic", [3, 0, 3, 3])
+
+
+def test_a_row_of_another_layer_is_not_proved() -> None:
+    """The bound is what the constants come to, not what somebody says of them."""
+    wide = layers.row_claim(LAYER, TIGHT, 0)
+    evidence = prove(wide)
+    assert evidence.status == Status.REFUTED
+    assert "assert (fits)" in evidence.why
+
+
+@pytest.mark.parametrize("name", ["stalled weights eat a beat", "weights of the neighbour"])
+def test_a_bug_in_the_mvau_shows_in_a_row(name: str, tmp_path: Path) -> None:
+    layer = QuantLayer(np.tile(LAYER.weights, (2, 1)), 3, LAYER.inputs)
+    spec = layer.spec(6, pe=2, simd=2)
+    evidence = prove(layers.row_claim(layer, spec, 1), planted(BUGS[name], tmp_path))
+    assert evidence.status == Status.REFUTED, evidence.why
+
+
+def test_one_lsb_looser_a_row_overflows_where_there_is_one() -> None:
+    signed = replace(SPEC, signed_input=True)
+    evidence = prove(arithmetic.bounds(signed, A2Q_SLACK=1))
+    assert evidence.status == Status.REFUTED
+    weights = layers.weights_of(Path(evidence.trace).with_suffix(".yw"), signed)
+    row = np.array([weights])
+    norm = int(bounds.l1_norm(row)[0])
+    assert bounds.a2q_max_l1_norm(7, signed.inputs) < norm  # by less than 2^(signed - N)
+    assert bounds.row_bits(row, signed.inputs)[0] > 7
+    # Of unsigned inputs the closed form counts one more than there is: nothing lies in between.
+    assert prove(arithmetic.bounds(SPEC, A2Q_SLACK=1)).status == Status.PROVED
+
+
+def test_what_the_rtl_does_not_have_is_said() -> None:
+    module = {"netnames": {}, "cells": {}, "ports": {}}
+    with pytest.raises(DesignError, match="cuts the wire nodes, which the RTL does not have"):
+        cut_wire(module, "nodes")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("acc_q", "sum_q", "a property looks at u_pe.acc_q, which the RTL does not have"),
+        ("reg  [ACC_BITS-1:0] acc_q;", "reg  [ACC_BITS:0] acc_q;", "bits of u_pe.acc_q, which has"),
+        ("endmodule", "", "ERROR"),
+    ],
+)
+def test_rtl_that_does_not_fit_the_property_is_not_proved(
+    was: str, now: str, said: str, tmp_path: Path
+) -> None:
+    rtl = Path(shutil.copytree("rtl", tmp_path / "rtl"))
+    text = (rtl / "pe.v").read_text(encoding="utf-8")
+    (rtl / "pe.v").write_text(text.replace(was, now), encoding="utf-8")
+    evidence = prove(PIECES["prove_pe"], rtl)
+    assert evidence.status == Status.NOT_PROVED
+    assert said in evidence.why
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("assume (!beat || fits);", "vacuous: the cover at prove_pe.v"),
+        ("cover", "there is no cover in the property"),
+        ("assert", "there is no assert in the property"),
+    ],
+)
+def test_a_proof_of_nothing_is_none(
+    wrong: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    properties = Path(shutil.copytree(PROPERTIES, tmp_path / "properties"))
+    path = properties / "prove_pe.v"
+    instead = "assume (!beat);" if wrong.startswith("assume") else "if (0) // "
+    lines = [
+        line.replace(wrong, "assume (1'b1); //" if wrong in ("cover", "assert") else instead)
+        if f"{wrong} (" in line or (wrong in line and wrong.startswith("assume"))
+        else line
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    monkeypatch.setattr("formal.design.PROPERTIES", properties)
+    evidence = prove(PIECES["prove_pe"])
+    assert evidence.status == Status.NOT_PROVED
+    assert said in evidence.why
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("sleep 60", "yices had no answer within 2 s"),
+        ("while read -r line; do echo unknown; done", "yices said"),
+        ("exit 1", "yices said"),
+    ],
+)
+def test_a_solver_without_an_answer_proves_nothing(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "yices-smt2"
+    fake.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    fake.chmod(0o755)
+    path = solver._path()
+    monkeypatch.setattr(solver, "_path", lambda: f"{tmp_path}:{path}")
+    evidence = prove(PIECES["prove_node"], solvers=("yices",), limit_s=2, fresh=True)
+    assert evidence.status == Status.NOT_PROVED
+    assert said in evidence.why
+    both = prove(PIECES["prove_node"], limit_s=2, fresh=True)
+    assert both.status == Status.PROVED, "the next solver is asked"
+
+
+def test_what_was_proved_is_believed_until_the_rtl_changes(tmp_path: Path) -> None:
+    claim = PIECES["prove_pe"]
+    first = prove(claim)
+    assert prove(claim) == first
+    rtl = Path(shutil.copytree("rtl", tmp_path / "rtl"))
+    with (rtl / "pe.v").open("a", encoding="utf-8") as file:
+        file.write("// edited\n")
+    assert prove(claim, rtl).folder != first.folder
+
+
+class TestCommand:
+    """``a2q prove``."""
+
+    def saved(self, folder: Path) -> Path:
+        LAYER.save(folder / "layer.npz")
+        return folder / "layer.npz"
+
+    def test_it_proves_and_leaves_evidence(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        output = tmp_path / "proofs.json"
+        status = main(
+            ["prove", "--acc", "5", "--layer", str(self.saved(tmp_path)), "--json", str(output)]
+        )
+        said = " ".join(capsys.readouterr().out.split())
+        assert status == 0, said
+        assert "layer: 1 of 2 rows proved" in said
+        assert "1 rows overflow, each with a witness" in said
+        assert "PROVED" in said
+        data = json.loads(output.read_text(encoding="utf-8"))
+        assert not data["refuted"]
+        assert not data["not_proved"]
+        assert {each["status"] for each in data["claims"]} == {"proved"}
+        rows = data["layers"][0]["rows"]
+        assert [row["evidence"]["status"] for row in rows] == ["refuted", "proved"]
+        assert np.dot(rows[0]["witness"]["inputs"], LAYER.weights[0]) == rows[0]["witness"]["exact"]
+        assert Path(data["layers"][0]["case"]).exists()
+
+    def test_a_bug_is_refuted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rtl = planted(BUGS["overflow bit not sticky"], tmp_path)
+        status = main(
+            [
+                "prove",
+                "--acc",
+                "5",
+                "--layer",
+                str(self.saved(tmp_path)),
+                "--rtl",
+                str(rtl),
+                "--simd",
+                "2",
+            ]
+        )
+        assert status == 1
+        assert "REFUTED" in capsys.readouterr().out
+
+    def test_a_tool_that_is_missing_is_named(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing(name: str) -> str:
+            raise ToolError(f"{name} is missing")
+
+        monkeypatch.setattr(solver, "require", missing)
+        assert main(["prove", "--acc", "5", "--layer", str(self.saved(tmp_path))]) == 3
+        assert capsys.readouterr().err.endswith("a2q: not proved: yices is missing\n")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--acc", "1"], "ACC must be an integer from 2 to 64, got '1'"),
+            (["--solver", "abc"], "SOLVER must be some of yices, z3, got 'abc'"),
+            (["--limit", "0"], "LIMIT must be an integer from 1 to 86400, got '0'"),
+            (["--rtl", "tests"], "RTL must be a folder with Verilog files, got tests"),
+            (["--simd", "3"], "SIMD must divide MW"),
+            (["--layer", "none.npz"], "none.npz"),
+        ],
+    )
+    def test_bad_input_is_one_sentence(
+        self, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["prove", *arguments]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+
+
+def test_the_mvau_that_rows_stand_on_is_proved_as_well() -> None:
+    evidence = prove(control.mvau_claim(TIGHT))
+    assert evidence.status == Status.PROVED, evidence.why
+
+
+def test_a_design_names_all_that_it_is_made_of() -> None:
+    files = Design("prove_pe", {}, {"dot": "free_dot"}).files()
+    assert files["dot"] == PROPERTIES / "free_dot.v"
+    assert {"pe", "dot", "prove_pe", "bounded", "running", "interval"} <= files.keys()
+    assert not {"mac", "mvau", "free_dot", "prove_mac"} & files.keys()
