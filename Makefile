@@ -1,11 +1,11 @@
 # The front door: one target is one command that also works alone. Generated things go to build/.
 
 ACC      ?= 16        ## accumulator width P, 2 to 64 (network: 63); sweep: also 8,12 or 8..32
-LAYER    ?=           ## sim, sweep: a layer file (.npz) in place of the shipped ones
+LAYER    ?=           ## sim, sweep, prove: a layer file (.npz) in place of the shipped ones
 INPUTS   ?=           ## sim, sweep, network: labelled inputs (.npz) for LAYER or NETWORK
-PE       ?=           ## sim, sweep: output rows at once in the mvau; must divide MH
-SIMD     ?=           ## sim, sweep: input columns at once in the mvau; must divide MW
-OVERFLOW ?= wrap      ## sim, sweep, network: wrap or saturate; sweep: or wrap,saturate
+PE       ?=           ## sim, sweep, prove: output rows at once in the mvau; must divide MH
+SIMD     ?=           ## sim, sweep, prove: input columns at once in the mvau; must divide MW
+OVERFLOW ?= wrap      ## sim, sweep, network, prove: wrap or saturate; sweep: or wrap,saturate
 UNITS    ?=           ## sim: which of mac, mvau, unrolled; mac,mvau without it
 DUT      ?=           ## sim, repro: a description (.toml) of RTL to play in place of ours
 STALL    ?=           ## sim: e.g. weight=random-30,output=bursts-4-7; network: of input and output
@@ -19,15 +19,15 @@ WEIGHT_BITS  ?=       ## sweep: 1 to 16, of weights made from SEED
 INPUT_BITS   ?=       ## sweep: 1 to 16
 SIGNED_INPUT ?=       ## sweep: 0, 1 or 0,1
 SEED     ?= 1         ## sim, sweep, network: seed of everything random; regress, mutants: added to all seeds, from 0
-JSON     ?=           ## sim, sweep, network, bench, bench-quantizers: write the verdict, the figures to this file as well
+JSON     ?=           ## sim, sweep, network, prove, prove-units, bench, bench-quantizers: write the verdict, the figures to this file as well
 WAVES    ?=           ## sim, repro: 1 keeps the waves
 SUITE    ?= smoke     ## regress: quick, smoke, full, nightly or mutants; sim/regress/suites.toml has what is in them
 ALL      ?=           ## regress, mutants: 1 runs also what nothing has changed of
 ONLY     ?=           ## regress, mutants: jobs with this in their name, always; ARGS=--list shows the names
 SCHEDULER ?=          ## regress, mutants: tcp://host:port of a Dask scheduler; without it, all cores here
-CASE     ?=           ## repro: the case.json to play again
-RTL      ?=           ## repro: a folder of Verilog files in place of rtl
-ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, regress, mutants, train, train-networks, bench, bench-quantizers, experiments: for a2q
+CASE     ?=           ## repro, keep: the case.json to play again, to keep
+RTL      ?=           ## repro, prove, prove-units: a folder of Verilog files in place of rtl
+ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; sweep, regress, mutants, prove, prove-units, train, train-networks, bench, bench-quantizers, experiments: for a2q
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
@@ -38,7 +38,7 @@ $(foreach each,$(.VARIABLES),$(if $(filter command,$(origin $(each))),$(if \
   $(filter $(each),$(KNOWN)),,$(error there is no variable $(each): make help lists them))))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim network sweep regress mutants prove prove-units test exhaustive peer repro train train-networks bench bench-quantizers experiments lint format setup clean
+.PHONY: help sim network sweep regress mutants prove prove-units prove-scaling test exhaustive peer repro keep train train-networks bench bench-quantizers experiments lint format setup clean
 
 help: ## list targets, and the variables that may be set
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -85,6 +85,9 @@ prove-units: .venv/light .venv/prove ## proofs that every unit does what it says
 	$(call refuse,ACC LAYER PE SIMD OVERFLOW SIM UNITS DUT INPUTS STALL WAVES NETWORK IMAGES CYCLES MW MH WEIGHT_BITS INPUT_BITS SIGNED_INPUT SEED)
 	@$(BIN)/a2q prove --units $(call option,rtl,RTL) $(call option,json,JSON) $(ARGS)
 
+prove-scaling: .venv/light .venv/prove ## time proofs over widths, lanes and rows, beside the naive formulation (half an hour)
+	@$(BIN)/a2q prove --scaling $(ARGS)
+
 test: .venv/test .venv/train .venv/experiments .venv/regress ## all tests: golden model, training, testbench, both simulators
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
 
@@ -96,6 +99,9 @@ peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of 
 
 repro: .venv/light ## play a failed case again, from its file alone: CASE=build/failures/.../case.json
 	@$(BIN)/a2q repro --sim $(call quoted,SIM) $(call option,rtl,RTL) $(call option,dut,DUT) $(waves) -- $(call quoted,CASE)
+
+keep: .venv/light ## make a case a permanent test: CASE=build/proofs/....json
+	@$(BIN)/a2q keep -- $(call quoted,CASE)
 
 train: .venv/train ## train the shipped layers again (minutes; goes on where it was interrupted)
 	@$(BIN)/a2q train $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from formal import activations, control, movers, report
+from formal import activations, control, movers, report, scaling
 from formal.claim import Status
 from formal.run import Question, check, prove_all, require_solvers
 from golden.archive import whole_file
@@ -39,6 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--units", action="store_true",
         help="prove instead that each unit does what it says, at shapes of its own",
     )  # fmt: skip
+    parser.add_argument(
+        "--scaling", action="store_true",
+        help="time instead how far proofs go, each solver alone (half an hour)",
+    )  # fmt: skip
     parser.add_argument("--solver", default="yices,z3", metavar="NAME[,...]", help="asked in turn")
     parser.add_argument("--limit", default="60", metavar="S", help="seconds for a solver's answer")
     parser.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
@@ -65,6 +69,8 @@ def _run(options: argparse.Namespace) -> int:
     )
     output = writable(options.json)
     console = Console(width=None if sys.stdout.isatty() else 100, markup=False)
+    if options.scaling:
+        return _scaling(question, console)
     if options.units:
         return _units(question, console, output)
     if options.layer:
@@ -95,6 +101,21 @@ def _units(question: Question, console: Console, output: Path | None) -> int:
     report.print_verdict(refuted, unproved, console)
     _write({"claims": [e.to_json() for e in evidence]}, BUILD / "proofs" / "units.json", output)
     return FAILED if refuted else NOT_PROVED if unproved else 0
+
+
+def _scaling(question: Question, console: Console) -> int:
+    path = BUILD / "proofs" / "scaling.csv"
+    so_far: list[scaling.Measured] = []
+
+    def keep(measured: scaling.Measured) -> None:
+        so_far.append(measured)
+        scaling.write(so_far, path)
+
+    with bar("points") as progress:
+        scaling.measure(scaling.points(), question.limit_s, progress, keep)
+    console.print(scaling.table(so_far), soft_wrap=True, highlight=False)
+    console.print(f"table: {shown(path)}", soft_wrap=True, highlight=False)
+    return 0
 
 
 def _write(data: object, kept: Path, output: Path | None) -> None:

@@ -137,9 +137,9 @@ def _loosened(loose: Loosened) -> str:
     what = f"{loose.bound}, {loose.spec.inputs} inputs, one LSB looser:"
     if loose.evidence.status == Status.REFUTED:
         row = " ".join(map(str, loose.row[:8])) + (" ..." if len(loose.row) > 8 else "")
-        return f"  {what} overflows; weights {row} reach {loose.exact:,}, which the RTL flagged."
+        return f"  {what} overflows. Weights {row} reach {loose.exact:,}; the RTL flags it."
     if loose.evidence.status == Status.PROVED:
-        return f"  {what} no integer row lies in between; the next one is farther out."
+        return f"  {what} still fits P bits (proved); what overflows is farther out."
     return f"  {what} no row found."
 
 

