@@ -67,6 +67,7 @@ class Evidence:
     """What came of a claim, with what it rests on; of what is proved, ``why`` is empty."""
 
     claim: str
+    property: str  # the module, without its "prove_"
     says: str
     assumes: tuple[str, ...]
     status: Status
@@ -225,7 +226,8 @@ class _Work:
     ) -> Evidence:  # fmt: skip
         claim, counts, said = self.claim, counts or {}, said or Said(Answer.UNKNOWN, 0)
         return Evidence(
-            claim.name, claim.says, claim.assumes, status, why, time.monotonic() - started,
+            claim.name, claim.design.top.removeprefix("prove_"), claim.says, claim.assumes,
+            status, why, time.monotonic() - started,
             self.tools, said.by, counts.get("cover", 0), counts.get("assert", 0), said.places,
             trace,
         )  # fmt: skip

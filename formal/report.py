@@ -26,7 +26,7 @@ def print_proofs(proofs: Proofs, console: Console) -> None:
         highlight=False,
     )
     console.print()
-    console.print(claims_table(proofs.general))
+    console.print(_pieces(proofs.general))
     console.print()
     console.print(_general(proofs), highlight=False)
     for loose in proofs.loosened:
@@ -63,6 +63,24 @@ def print_verdict(refuted: Sequence[str], unproved: Sequence[str], console: Cons
         word, style = ("NOT PROVED", "bold yellow")
     place = f"  evidence, traces, witnesses: {shown(BUILD / 'proofs')}"
     console.print(Text.assemble((word, style), place), soft_wrap=True)
+
+
+def _pieces(evidence: Sequence[Evidence]) -> Table:
+    """Return a table with a line for each property, of all formats and widths that it is about."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "for all values, for all time"):
+        table.add_column(heading)
+    for heading in ("claims", "proved", "covers", "s"):
+        table.add_column(heading, justify="right")
+    for name in dict.fromkeys(each.property for each in evidence):
+        group = [each for each in evidence if each.property == name]
+        proved = sum(each.status == Status.PROVED for each in group)
+        style = "green" if proved == len(group) else "red"
+        table.add_row(
+            name.replace("_", " "), group[0].says, str(len(group)), Text(str(proved), style=style),
+            str(sum(each.covers for each in group)), f"{sum(each.seconds for each in group):.1f}",
+        )  # fmt: skip
+    return table
 
 
 def claims_table(evidence: Sequence[Evidence]) -> Table:

@@ -40,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a point took with one solver; without an answer, until it was given up."""
+    """What a point took with one solver; where a claim had no answer, up to that."""
 
     point: Point
     solver: str
@@ -83,13 +83,13 @@ def measure(
     found = []
     for number, (point, solver) in enumerate(todo):
         progress(number, len(todo), [f"{point.what}, {point.spec.id}, {solver}"])
-        evidence = [
-            prove(claim, solvers=(solver,), limit_s=limit_s, fresh=True) for claim in point.claims
-        ]
-        outcome = next(
-            (e.status.value for e in evidence if e.status != Status.PROVED), Status.PROVED.value
-        )
-        found.append(Measured(point, solver, sum(e.seconds for e in evidence), outcome))
+        seconds, status = 0.0, Status.PROVED
+        for claim in point.claims:
+            evidence = prove(claim, solvers=(solver,), limit_s=limit_s, fresh=True)
+            seconds, status = seconds + evidence.seconds, evidence.status
+            if status != Status.PROVED:
+                break
+        found.append(Measured(point, solver, seconds, status.value))
         done(found[-1])
     progress(len(todo), len(todo))
     return found

@@ -1,4 +1,4 @@
-"""Imports point one way, a2q_ref -> golden <- tb <- sim <- tests, and golden knows no floats."""
+"""Imports point one way, a2q_ref -> golden <- tb <- sim <- formal; golden knows no floats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"golden", "a2q_ref", "tb", "sim", "tests"}
+OURS = {"golden", "a2q_ref", "tb", "sim", "formal", "tests"}
 GUARDED = OURS | {"torch", "cocotb", "cocotbext"}
 
 # Which files may import which of the guarded packages; golden is guarded from all packages.
@@ -24,7 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "tb/env.py": {"cocotb", "cocotbext"},
     "tb/*_tests.py": {"cocotb", "cocotbext"},
     "sim/*.py": {"golden", "tb", "sim"},
+    "sim/cli.py": {"formal"},
     "sim/bench/plain_driver.py": {"cocotb"},
+    "formal/*.py": {"golden", "tb", "sim", "formal"},
 }
 
 

@@ -135,8 +135,9 @@ def test_all_examples_are_run() -> None:
             ["sim", "--acc", "16", "--dut", "tests/foreign/finn_mvu.toml"],
             r"after them the main job:",
         ),
+        (["prove", "--acc", "16"], r"believed\s+the\s+next\s+time\."),
     ],
-    ids=["sim", "sweep", "network", "dut"],
+    ids=["sim", "sweep", "network", "dut", "prove"],
 )
 def test_output_is_what_the_command_prints(command: list[str], introduction: str) -> None:
     shown = re.search(rf"{introduction}\n\n```\n(.*?)\n```", README, re.DOTALL)[1]
@@ -146,6 +147,7 @@ def test_output_is_what_the_command_prints(command: list[str], introduction: str
 def lasting(lines: list[str]) -> list[str]:
     """Return lines without what differs from machine to machine: speed, a version, hashes."""
     text = re.sub(r"Verilator [\w. ()]+", simulator("verilator").version, "\n".join(lines))
+    text = re.sub(r"(?m) +\d+\.\d$", " #", text)  # seconds of a proof
     text = re.sub(r"[\d,]+ frames a second in this", "# frames a second in this", text)
     return re.sub(r"-[0-9a-f]{16}\b", "-#", text).splitlines()
 
@@ -156,10 +158,11 @@ def test_the_description_of_a_foreign_unit_is_the_one_that_is_played() -> None:
 
 
 def test_files_that_the_docs_name_exist() -> None:
-    named = set(re.findall(r"`((?:rtl|tb|golden|a2q_ref|sim|tests)/[\w./]+\w)`", README))
-    for document in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+    of_ours = r"`((?:rtl|tb|golden|a2q_ref|sim|formal|tests)/[\w./]+\w)`"
+    named = set(re.findall(of_ours, README))
+    for document in ("ARCHITECTURE.md", "CONTRIBUTING.md", "formal/PROOFS.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
-        named |= set(re.findall(r"`((?:rtl|tb|golden|a2q_ref|sim|tests)/[\w./]+\w)`", text))
+        named |= set(re.findall(of_ours, text))
     assert len(named) > 10
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
@@ -171,3 +174,13 @@ def test_targets_and_variables_that_the_readme_uses_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
         for variable in re.findall(r" ([A-Z]+)=", variables):
             assert re.search(rf"^{variable} +\?=", makefile, re.MULTILINE), variable
+
+
+def test_the_table_of_how_far_proofs_go_is_what_was_measured() -> None:
+    text = (ROOT / "formal" / "PROOFS.md").read_text(encoding="utf-8")
+    with (ROOT / "formal" / "scaling.csv").open(encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    lines = [head, ["---"] * len(head), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    assert len(rows) > 20
+    assert f"<!-- formal/scaling.csv -->\n{table}\n<!-- end -->" in text
