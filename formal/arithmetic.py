@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from formal import control
 from formal.claim import Claim
 from formal.design import Design
 from golden.spec import MvauSpec
 
 FREE_DOT = {"dot": "free_dot"}
-BOUND = "the weights of a dot product so far reach no farther than P bits (its exact range)"
+BOUND = "since the reset no weights of a dot product reached farther than P bits (exact range)"
 RESET = "a reset in the first cycle; from any power-on state, and with any resets after it"
 
 
@@ -39,9 +40,9 @@ def claims(spec: MvauSpec, units: Sequence[str] = ("dot", "pe", "mac")) -> list[
     for simd in lanes:
         found += [_dot(spec, simd), _tree(spec, simd)]
     if "pe" in units:
-        found.append(_pe(spec))
+        found += [_pe(spec), control.pe_claim(spec)]
     if "mac" in units:
-        found.append(_mac(spec))
+        found += [_mac(spec), control.mac_claim(spec)]
     return [*found, bounds(spec)]
 
 
@@ -160,7 +161,13 @@ def _pe(spec: MvauSpec) -> Claim:
         "within the bound the accumulator is the exact sum of any dot product, of any length, and "
         "overflow stays low",
         Design("prove_pe", _all(spec, spec.simd), FREE_DOT),
-        assumes=(dot_promise(spec, spec.simd), node_promise(spec, ghosts), BOUND, RESET),
+        assumes=(
+            dot_promise(spec, spec.simd),
+            node_promise(spec, ghosts),
+            control.promise("pe", spec),
+            BOUND,
+            RESET,
+        ),
     )
 
 
@@ -171,7 +178,13 @@ def _mac(spec: MvauSpec) -> Claim:
         "within the bound every dot product leaves as its exact sum, once, in order, with its "
         "overflow bit low, whatever the streams do",
         Design("prove_mac", _all(spec), FREE_DOT),
-        assumes=(dot_promise(spec, 1), node_promise(spec, ghosts), BOUND, RESET),
+        assumes=(
+            dot_promise(spec, 1),
+            node_promise(spec, ghosts),
+            control.promise("mac", spec),
+            BOUND,
+            RESET,
+        ),
     )
 
 

@@ -111,6 +111,10 @@ def prove(
     if fresh:
         return work.made_afresh()
     try:
+        claim.design.files(rtl)
+    except DesignError as error:
+        return work.unfit(str(error))
+    try:
         folder = kept(f"proof-{claim.design.top}", work.content(), work.make)
     except _NotKept as answer:
         return answer.evidence
@@ -129,6 +133,10 @@ class _Work:
     solvers: tuple[str, ...]
     tools: tuple[str, ...]
     limit_s: float
+
+    def unfit(self, why: str) -> Evidence:
+        """Return the answer where the RTL does not fit the property."""
+        return self._evidence(Status.NOT_PROVED, why, time.monotonic())
 
     def content(self) -> dict[str, Any]:
         """Return all that the answer depends on."""
@@ -155,11 +163,14 @@ class _Work:
 
     def make(self, folder: Path) -> None:
         """Find the answer and leave it in ``folder``. Errors: _NotKept if there is none."""
-        started = time.monotonic()
+        started, before = time.monotonic(), self.content()
         try:
             model = self.claim.design.write(folder, self.rtl)
         except DesignError as error:
             raise _NotKept(self._evidence(Status.NOT_PROVED, str(error), started)) from None
+        if self.content() != before:
+            why = "files were edited while it was proved"
+            raise _NotKept(self._evidence(Status.NOT_PROVED, why, started))
         text = model.read_text(encoding="utf-8")
         counts = {
             what: len(re.findall(rf"^; yosys-smt2-{what} ", text, re.MULTILINE))
@@ -176,6 +187,8 @@ class _Work:
 
     def _answer(self, model: Path, counts: dict[str, int]) -> tuple[Status, str, Said, str]:
         none = Said(Answer.UNKNOWN, 0)
+        if self.claim.cycles is None and "; yosys-smt2-register" in model.read_text("utf-8"):
+            return Status.NOT_PROVED, "there is state, which the claim knows nothing of", none, ""
         for what, count in counts.items():
             if count == 0:
                 return Status.NOT_PROVED, f"there is no {what} in the property", none, ""

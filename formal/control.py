@@ -26,6 +26,12 @@ SPECS = (
 )  # fmt: skip
 
 
+def promise(unit: str, spec: MvauSpec) -> str:
+    """Return the name of what is proved of a unit around its dots: each is given what is due."""
+    parameters = " ".join(f"{k}={v}" for k, v in spec.verilog_parameters(unit).items())
+    return f"promise of the control of {unit}, {parameters}"
+
+
 def pe_claim(spec: MvauSpec) -> Claim:
     """Return the claim on the pe of a unit.
 
@@ -37,6 +43,7 @@ def pe_claim(spec: MvauSpec) -> Claim:
         says="each dot product starts from 0, each beat goes on from the sum of the one before, "
         "and the flag tells that one of its own beats overflowed",
         design=Design("prove_pe_control", spec.verilog_parameters("pe"), replaced=_FREE_DOT),
+        guarantees=(promise("pe", spec),),
     )
 
 
@@ -47,6 +54,7 @@ def mac_claim(spec: MvauSpec) -> Claim:
         says="both streams move together and reach the dot unchanged; each dot product sends one "
         "result, once, in order, as its pe said it; nothing waits but for room or operands",
         design=Design("prove_mac_control", spec.verilog_parameters("mac"), replaced=_FREE_DOT),
+        guarantees=(promise("mac", spec),),
     )
 
 
@@ -64,6 +72,7 @@ def mvau_claim(spec: MvauSpec) -> Claim:
         "weights that are due; each fold sends one beat of what all pe said, once, in order, tlast "
         "with the last; nothing waits but for room or operands",
         design=Design("prove_mvau_control", parameters, replaced=_FREE_DOT),
+        guarantees=(promise("mvau", spec),),
         depth=beats + 4 if long else 10,
     )
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,14 @@ class Design:
     cut_parameters: Mapping[str, int] = field(default_factory=dict)
 
     def files(self, rtl: Path = RTL) -> dict[str, Path]:
-        """Return the files that the design is made of, by the module that each is taken for."""
-        ours = files_by_module(rtl)
-        sources = {**ours, **files_by_module(PROPERTIES)}
+        """Return the files that the design is made of, by the module that each is taken for.
+
+        Errors: DesignError if the RTL has a module that is called like a property.
+        """
+        ours, properties = files_by_module(rtl), files_by_module(PROPERTIES)
+        if both := sorted(ours.keys() & properties.keys()):
+            raise DesignError(f"{both[0]} is a module of the RTL and one of the properties")
+        sources = {**ours, **properties}
         sources |= {module: PROPERTIES / f"{by}.v" for module, by in self.replaced.items()}
         for by in self.replaced.values():
             del sources[by]
@@ -63,22 +68,28 @@ class Design:
         files = self.files(rtl)
         for module, path in files.items():
             shutil.copyfile(path, folder / f"{module}.v")
+            if path.parent != PROPERTIES:
+                _require_plain(module, path.read_text(encoding="utf-8"))
+        units = [module for module, path in files.items() if path.parent != PROPERTIES]
         try:
             if self.cut is not None:
-                self._write_cut(folder, files, limit_s)
-            yosys().run(self._flatten(files), folder, limit_s)
-            flat = json.loads((folder / "flat.json").read_text(encoding="utf-8"))
-            probes = _probes(_top(flat))
-            yosys().run(_FINISH.format(connect="\n".join(probes)), folder, limit_s)
+                self._write_cut(folder, units, limit_s)
+            log = yosys().run(self._flatten(files, units), folder, limit_s)
+            if resized := re.search(r"Resizing cell port (\S+) from \d+ bits to \d+ bits", log):
+                raise DesignError(f"{resized[1]} has another width than what is connected to it")
+            flat = _top(json.loads((folder / "flat.json").read_text(encoding="utf-8")))
+            _require_one_clock(flat)
+            _require_defined(flat, {f"{module}.v" for module in units})
+            yosys().run(_FINISH.format(connect="\n".join(_probes(flat))), folder, limit_s)
         except YosysError as error:
             raise DesignError(str(error)) from None
         return folder / "model.smt2"
 
-    def _write_cut(self, folder: Path, files: Mapping[str, Path], limit_s: float) -> None:
+    def _write_cut(self, folder: Path, units: Sequence[str], limit_s: float) -> None:
         assert self.cut is not None
         module, wire = self.cut
         script = _CUT.format(
-            files=" ".join(f"{name}.v" for name in files if name in files_by_module(RTL)),
+            files=" ".join(f"{name}.v" for name in units),
             module=module,
             parameters=_chparam(module, self.cut_parameters),
         )
@@ -90,12 +101,12 @@ class Design:
         part["attributes"] = {}
         path.write_text(json.dumps({"modules": {module: part}}), encoding="utf-8")
 
-    def _flatten(self, files: Mapping[str, Path]) -> str:
-        apart = "" if self.cut is None else self.cut[0]
-        names = " ".join(f"{name}.v" for name in files if name != apart)
+    def _flatten(self, files: Mapping[str, Path], units: Sequence[str]) -> str:
+        plain = [f"{name}.v" for name in units]
+        first = f"read_verilog -noopt {' '.join(plain)}" if plain else ""
         return _FLATTEN.format(
-            part="read_json part.json" if apart else "",
-            files=names,
+            units=first if self.cut is None else "read_json part.json",
+            properties=" ".join(f"{name}.v" for name in files if name not in units),
             top=self.top,
             parameters=_chparam(self.top, self.parameters),
         )
@@ -113,13 +124,14 @@ opt_clean
 write_json part.json
 """
 _FLATTEN = """
-{part}
-read_verilog -formal -sv -noopt {files}
+{units}
+read_verilog -formal -sv -noopt {properties}
 {parameters}
 hierarchy -check -top {top}
 proc -noopt
 opt_expr -keepdc
 flatten
+opt_expr -keepdc
 memory_collect
 memory_map
 write_json flat.json
@@ -131,7 +143,7 @@ read_rtlil flat.il
 setundef -undriven -anyseq
 async2sync
 opt_expr -keepdc
-opt_merge
+opt_merge -keepdc
 opt_clean
 write_smt2 -wires model.smt2
 """
@@ -146,6 +158,45 @@ def _top(design: Mapping[str, Any]) -> dict[str, Any]:
     (found,) = (each for each in design["modules"].values() if "top" in each["attributes"])
     assert isinstance(found, dict)
     return found
+
+
+# What tells a solver something of the RTL that hardware does not know.
+_HINTS = re.compile(r"\b(?:assume|restrict)\b|\$(?:any|all)(?:seq|const)|\$initstate|\(\*.*?\*\)")
+
+
+def _require_plain(module: str, text: str) -> None:
+    """DesignError if Verilog assumes something, or has attributes."""
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL).replace("@(*)", "@*")
+    if hint := _HINTS.search(code):
+        raise DesignError(f"{module}.v must be plain Verilog to be proved, got {hint[0]}")
+
+
+def _require_one_clock(module: Mapping[str, Any]) -> None:
+    """DesignError unless all that is stored changes at the rising edge of clk, and not else."""
+    clock = module["ports"].get("clk", {}).get("bits")
+    for cell in module["cells"].values():
+        if re.fullmatch(r"\$(?:s?dffc?e?|sdffce|dffe)", cell["type"]):
+            rising = int(cell["parameters"]["CLK_POLARITY"], 2) == 1
+            if rising and cell["connections"]["CLK"] == clock:
+                continue
+        elif not re.match(r"\$(?:\w*dff|\w*latch|sr$|ff$|mem)", cell["type"]):
+            continue
+        where = cell["attributes"].get("src", "somewhere")
+        raise DesignError(f"{where}: what is stored must change at the rising edge of clk alone")
+
+
+_MAY_BE_UNDEFINED = {"$shiftx", "$div", "$mod", "$divfloor", "$modfloor", "$pow"}
+
+
+def _require_defined(module: Mapping[str, Any], units: Set[str]) -> None:
+    """DesignError if a unit computes what Verilog leaves undefined, and Yosys may not."""
+    for cell in module["cells"].values():
+        where = cell["attributes"].get("src", "")
+        if cell["type"] in _MAY_BE_UNDEFINED and where.partition(":")[0] in units:
+            raise DesignError(
+                f"{where}: {cell['type'].strip('$')} by a number that is no constant may be "
+                "undefined, of which there is no proof"
+            )
 
 
 def _probes(module: Mapping[str, Any]) -> list[str]:

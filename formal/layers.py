@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from formal import arithmetic
+from formal import arithmetic, control
 from formal.claim import Claim, Evidence
 from formal.design import Design
 from golden import bounds
@@ -42,7 +42,8 @@ def row_claim(layer: QuantLayer, spec: MvauSpec, row: int) -> Claim:
         "REACH_BITS": reach,
     }
     promises = (
-        arithmetic.dot_promise(spec, spec.simd), arithmetic.node_promise(spec, reach + 4)
+        arithmetic.dot_promise(spec, spec.simd), arithmetic.node_promise(spec, reach + 4),
+        control.promise("mvau", spec),
     )  # fmt: skip
     return Claim(
         f"row {row}",
@@ -55,10 +56,10 @@ def row_claim(layer: QuantLayer, spec: MvauSpec, row: int) -> Claim:
 
 
 def pieces(spec: MvauSpec) -> list[Claim]:
-    """Return the claims that rows of an mvau stand on, beside those on its control."""
+    """Return the claims that rows of an mvau stand on."""
     reach = max(spec.acc_bits, spec.weight_bits + spec.input_bits + (spec.mw - 1).bit_length())
     found = arithmetic.claims(spec, ("dot",))
-    return [*found, arithmetic.node(spec, reach + 4)]
+    return [*found, arithmetic.node(spec, reach + 4), control.mvau_claim(spec)]
 
 
 def overflow_claim(layer: QuantLayer, spec: MvauSpec, row: int) -> Claim:

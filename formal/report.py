@@ -139,13 +139,13 @@ def to_json(proofs: Proofs) -> dict[str, Any]:
 
 
 def _general(proofs: Proofs) -> str:
-    if any(e.status != Status.PROVED for e in proofs.general):
+    if proofs.unmet or any(e.status != Status.PROVED for e in proofs.general):
         return "Any weights: not all of it is proved."
     spec = proofs.specs[0]
     inputs = " or ".join(str(each.inputs) for each in proofs.specs)
     return (
         f"Any weights: proved. For all {spec.weights} weights, {inputs} inputs, rows of any "
-        f"length, stalls and resets: while the weights of a dot product reach no farther than "
+        f"length, stalls and resets: as long as no weights of a dot product reach farther than "
         f"{spec.acc_bits} bits, as A2Q's and A2Q+'s bounds imply, mac, pe and dot ({spec.simd} "
         "lanes) hold its exact sum, and no partial sum overflows."
     )
@@ -158,7 +158,7 @@ def _loosened(loose: Loosened) -> str:
         return f"  {what} overflows. Weights {row} reach {loose.exact:,}; the RTL flags it."
     if loose.evidence.status == Status.PROVED:
         return f"  {what} still fits P bits (proved); what overflows is farther out."
-    return f"  {what} no row found."
+    return f"  {what} no row of so few weights found."
 
 
 def _layer(layer: LayerProof) -> str:

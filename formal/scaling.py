@@ -62,7 +62,7 @@ class Measured:
 def points() -> list[Point]:
     """Return what is measured."""
     found = []
-    for simd in (1, 8, 64, 128):
+    for simd in (1, 8, 32, 64):
         found.append(_pieces(simd, 8, 16))
     for simd in (8, 64):
         found.append(_pieces(simd, 8, 32))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -47,10 +47,10 @@ def require(solver: str) -> str:
     command, package = _COMMANDS[solver]
     if shutil.which(command, path=_path()) is None:
         raise ToolError(f"{command} is missing: pip install {package}")
-    try:
-        return f"{solver} {importlib.metadata.version(package)}"
-    except importlib.metadata.PackageNotFoundError:
-        return f"{solver} (of the system)"
+    found = shutil.which(command, path=_path())
+    ran = subprocess.run([str(found), "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"\d+(?:\.\d+)+", ran.stdout)
+    return f"{solver} {version[0] if version else 'of no version'}"
 
 
 def _path() -> str:

@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from formal_suite import assertions, require_refuted_if_negated
-from planted_bugs import BUGS, RESET_BUGS, STREAM_BUGS, planted
+from planted_bugs import BUGS, RESET_BUGS, STREAM_BUGS, Bug, planted
 
-from formal import arithmetic, control, layers, scaling, solver
+from formal import arithmetic, control, layers, movers, scaling, solver
 from formal.claim import Claim, Status, prove
 from formal.design import PROPERTIES, Design, DesignError, cut_wire
+from formal.run import Question, check_layer
 from golden import bounds
 from golden.integer import Format, Overflow
 from golden.layer import QuantLayer
 from golden.spec import MvauSpec
 from sim import batch
 from sim.cli import main
+from sim.plan import NamedLayer
 from sim.tools import ToolError
 
 pytestmark = pytest.mark.sim
@@ -45,7 +47,11 @@ SPECS = {
     ),
     "64 bits": replace(SPEC, acc_bits=64),
 }  # fmt: skip
-PIECES = {claim.design.top: claim for claim in arithmetic.claims(SPEC)}
+PIECES = {
+    claim.design.top: claim
+    for claim in arithmetic.claims(SPEC)
+    if "control" not in claim.design.top  # tests/test_formal_control.py
+}
 LAYER = QuantLayer(np.array([[3, -4, 1, 2], [0, 1, -1, 0]]), 3, Format(2, signed=False))
 TIGHT = LAYER.spec(5, pe=1, simd=2)  # row 0 comes to 18, which needs 6 bits
 ROW = layers.row_claim(LAYER, TIGHT, 1)
@@ -329,6 +335,80 @@ class TestCommand:
         err = capsys.readouterr().err
         assert said in err
         assert err.count("\n") == 1
+
+
+# Wrong in ways that a proof can be blind to: clocks, state, hints to a solver, what is undefined.
+BLIND = {
+    "register at the other edge": Bug(
+        "pe.v", "always @(posedge clk)\n        if (beat)\n            acc_q",
+        "always @(negedge clk)\n        if (beat)\n            acc_q",
+    ),
+    "clocked by a handshake": Bug(
+        "skid_buffer.v", "always @(posedge clk) begin\n        if (advance)",
+        "always @(posedge s_axis_tvalid) begin\n        if (advance)",
+    ),
+    "a flag that marks the next result": Bug(
+        "mac.v", ".s_axis_tdata({overflow, acc})",
+        ".s_axis_tdata({overflow | (m_axis_output_tvalid & m_axis_output_tuser), acc})",
+    ),
+    "flag taken in a stall": Bug("pe.v", "if (beat)\n                    overflow_q", "overflow_q"),
+    "signs not passed on": Bug("mac.v", ".SIGNED_INPUT(SIGNED_INPUT)", ".SIGNED_INPUT(0)"),
+    "other inputs": Bug("pe.v", ".inputs(inputs)", ".inputs(~inputs)"),
+    "places that nothing looks at": Bug(
+        "dot.v", "reg [4*LEAVES*ACC_BITS-1:0] nodes;", "reg [8*LEAVES*ACC_BITS-1:0] nodes;"
+    ),
+    "state in a dot": Bug(
+        "dot.v",
+        "    always @* begin\n        nodes = {4*LEAVES*ACC_BITS{1'b0}};\n"
+        "        spills = {ACC_BITS{1'b0}};",
+        "    reg seen = 0; always @(posedge inputs[0]) seen <= 1'b1;\n"
+        "    always @* begin\n        nodes = {4*LEAVES*ACC_BITS{1'b0}};\n"
+        "        spills = {ACC_BITS{seen}};",
+    ),
+    "assumes that it is right": Bug(
+        "pe.v", "    wire                beat_overflow;",
+        "    wire                beat_overflow;\n    always @* assume (!last);",
+    ),
+    "undefined in the first beat": Bug(
+        "pe.v", "first_q ? {ACC_BITS{1'b0}} : acc_q", "acc_q[first_q*ACC_BITS +: ACC_BITS]"
+    ),
+    "registers alike but for their start": Bug(
+        "skid_buffer.v", "assign s_axis_tready = ~skid_valid_q;",
+        "reg a_q, b_q, bad_q;\n    always @(posedge clk) begin a_q <= s_axis_tvalid; "
+        "b_q <= s_axis_tvalid; bad_q <= a_q ^ b_q; end\n"
+        "    assign s_axis_tready = ~skid_valid_q & ~bad_q;",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_what_a_proof_could_be_blind_to_is_not_proved(name: str, tmp_path: Path) -> None:
+    rtl = planted(BLIND[name], tmp_path)
+    signed = replace(SPEC, signed_input=True)
+    claims = [*arithmetic.claims(signed), *movers.skid_buffer(2), ROW]
+    about = {claim: prove(claim, rtl) for claim in claims}
+    wrong = [evidence for evidence in about.values() if evidence.status != Status.PROVED]
+    assert wrong
+    if name == "flag taken in a stall":
+        assert about[ROW].status == Status.REFUTED
+
+
+def test_a_module_called_like_a_property_is_refused(tmp_path: Path) -> None:
+    rtl = Path(shutil.copytree("rtl", tmp_path / "rtl"))
+    (rtl / "held.v").write_text("module held; endmodule\n", encoding="utf-8")
+    evidence = prove(PIECES["prove_pe"], rtl)
+    assert evidence.status == Status.NOT_PROVED
+    assert evidence.why == "held is a module of the RTL and one of the properties"
+
+
+def test_a_solver_against_exact_arithmetic_is_a_failure() -> None:
+    proved = prove(ROW)
+    question = Question(acc_bits=5)
+    layer = check_layer(NamedLayer("layer", "layer", LAYER), TIGHT, [proved, proved], question)
+    assert layer.proved == 1
+    assert layer.failures == (
+        "layer, row 0: exact arithmetic overflows it, a solver says nothing can",
+    )
 
 
 def test_the_mvau_that_rows_stand_on_is_proved_as_well() -> None:

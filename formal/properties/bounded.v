@@ -15,6 +15,7 @@ module bounded #(
     input  wire                         rst,
     input  wire                         beat,
     input  wire                         last,
+    input  wire                         known,      // the ghosts are those of what the dot is given
     input  wire signed [GHOST_BITS-1:0] beat_exact,
     input  wire signed [GHOST_BITS-1:0] beat_up,
     input  wire signed [GHOST_BITS-1:0] beat_down,
@@ -69,7 +70,7 @@ module bounded #(
         .premise(unused_premise), .holds(promise)
     );
 
-    always @* begin
+    always @* if (known) begin
         assume (small);
         assume (beat_within);
         assume (promise);

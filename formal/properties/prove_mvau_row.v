@@ -190,8 +190,10 @@ module prove_mvau_row #(
     wire                         fits;
     wire                         holds;
 
+    wire known = beat && here;
+
     bounded #(.GHOST_BITS(GHOST_BITS), .ACC_BITS(ACC_BITS)) u_bounded (
-        .clk(clk), .rst(rst), .beat(beat), .last(last), .beat_exact(beat_exact),
+        .clk(clk), .rst(rst), .beat(beat), .last(last), .known(known), .beat_exact(beat_exact),
         .beat_up(beat_up), .beat_down(beat_down), .addend(addend), .sum(sum),
         .overflow(dot_overflow), .first_q(first), .old_exact(old_exact), .exact(exact),
         .fits(fits), .holds(holds)
