@@ -34,6 +34,9 @@ def print_proofs(proofs: Proofs, console: Console) -> None:
     for layer in proofs.layers:
         console.print()
         console.print(_layer(layer), highlight=False)
+        if layer.case is not None:  # never folded: it is there to be copied
+            command = f"  play them again: make repro CASE={shown(layer.case)}"
+            console.print(command, soft_wrap=True, highlight=False)
     console.print()
     assumed = [
         what
@@ -43,7 +46,8 @@ def print_proofs(proofs: Proofs, console: Console) -> None:
     ]
     console.print("Assumed: " + "; ".join(dict.fromkeys(assumed)) + ".", highlight=False)
     print_failures(proofs.refuted, proofs.open, console)
-    print_verdict(proofs.refuted, proofs.open, console)
+    witnessed = [row for each in proofs.layers for row in each.rows if row.witness is not None]
+    print_verdict(proofs.refuted, proofs.open, console, len(witnessed))
 
 
 def print_failures(refuted: Sequence[str], unproved: Sequence[str], console: Console) -> None:
@@ -54,14 +58,17 @@ def print_failures(refuted: Sequence[str], unproved: Sequence[str], console: Con
         console.print(Text(f"NOT PROVED  {what}", style="yellow"), soft_wrap=True)
 
 
-def print_verdict(refuted: Sequence[str], unproved: Sequence[str], console: Console) -> None:
-    """Print the last line."""
+def print_verdict(
+    refuted: Sequence[str], unproved: Sequence[str], console: Console, overflow: int = 0
+) -> None:
+    """Print the last line; ``overflow`` rows are not safe, and were seen to overflow."""
     word, style = ("PROVED", "bold green")
     if refuted:
         word, style = ("REFUTED", "bold red")
     elif unproved:
         word, style = ("NOT PROVED", "bold yellow")
-    place = f"  evidence, traces, witnesses: {shown(BUILD / 'proofs')}"
+    told = f", {overflow} rows overflow" if overflow and word == "PROVED" else ""
+    place = f"{told}  evidence, traces, witnesses: {shown(BUILD / 'proofs')}"
     console.print(Text.assemble((word, style), place), soft_wrap=True)
 
 
@@ -175,9 +182,8 @@ def _layer(layer: LayerProof) -> str:
     solved = sum(row.witness is not None and row.witness.by != "exact arithmetic" for row in rows)
     farthest = max(witnessed, key=lambda row: abs(row.exact))
     said = "golden, the batch engine and cocotb agree" if not layer.failures else "SEE BELOW"
-    assert layer.case is not None
     return (
         f"{text}\n  {len(witnessed)} rows overflow, each with a witness ({solved} from a solver, "
         f"{len(witnessed) - solved} from exact arithmetic): {said}. Row {farthest.number} comes "
-        f"to {farthest.exact:,} at its end.\n  play them again: make repro CASE={shown(layer.case)}"
+        f"to {farthest.exact:,} at its end."
     )
