@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from formal import activations, control, movers, report, scaling
+from formal import activations, arithmetic, control, movers, report, scaling
 from formal.claim import Status
 from formal.run import Question, check, prove_all, require_solvers
 from golden.archive import whole_file
@@ -94,9 +94,11 @@ def _units(question: Question, console: Console, output: Path | None) -> int:
     console.print(report.claims_table(evidence))
     refuted = [f"{e.claim}: {e.why}" for e in evidence if e.status == Status.REFUTED]
     unproved = [f"{e.claim}: {e.why}" for e in evidence if e.status == Status.NOT_PROVED]
+    unproved += [f"nothing guarantees {promise}" for promise in arithmetic.unmet(claims)]
     console.print()
     for what in dict.fromkeys(what for e in evidence for what in e.assumes):
-        console.print(f"Assumed: {what}.", highlight=False)
+        if "promise" not in what:
+            console.print(f"Assumed: {what}.", highlight=False)
     report.print_failures(refuted, unproved, console)
     report.print_verdict(refuted, unproved, console)
     _write({"claims": [e.to_json() for e in evidence]}, BUILD / "proofs" / "units.json", output)

@@ -436,3 +436,17 @@ def test_a_design_names_all_that_it_is_made_of() -> None:
     assert files["dot"] == PROPERTIES / "free_dot.v"
     assert {"pe", "dot", "prove_pe", "bounded", "running", "interval"} <= files.keys()
     assert not {"mac", "mvau", "free_dot", "prove_mac"} & files.keys()
+
+
+def test_units_do_what_they_say_and_a_bug_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command, on as few claims as there can be; all of them are in the other test files."""
+    monkeypatch.setattr(movers.claims, "__defaults__", ((("fifo", {"DATA_BITS": 2, "DEPTH": 3}),),))
+    monkeypatch.setattr("formal.activations.claims", lambda: [])
+    monkeypatch.setattr("formal.control.SPECS", ())
+    assert main(["prove", "--units"]) == 0
+    assert "fifo DATA_BITS=2 DEPTH=3  proved" in capsys.readouterr().out
+    rtl = planted(STREAM_BUGS["fifo holds a beat less"], tmp_path)
+    assert main(["prove", "--units", "--rtl", str(rtl)]) == 1
+    assert "REFUTED  fifo" in capsys.readouterr().out
