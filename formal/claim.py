@@ -230,7 +230,7 @@ class _Work:
         for place in said.places:
             name, _, line = place.partition(".v:")
             text = files[name].read_text(encoding="utf-8").splitlines()
-            found.append(f"{place}: {text[int(line) - 1].strip()}")
+            found.append(f"formal/properties/{place}: {text[int(line) - 1].strip(' ;')}")
         return "; ".join(found)
 
     def _evidence(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from formal import activations, arithmetic, control, movers, report, scaling
 from formal.claim import Status
-from formal.run import Question, check, prove_all, require_solvers
+from formal.run import Question, check, prove_all, refutation, require_solvers, standing
 from golden.archive import whole_file
 from golden.integer import InputError
 from golden.layer import QuantLayer
@@ -89,10 +89,10 @@ def _units(question: Question, console: Console, output: Path | None) -> int:
     claims = [*movers.claims(), *activations.claims()]
     claims += [claim for spec in control.SPECS for claim in control.claims(spec)]
     with bar("claims") as progress:
-        done = prove_all(claims, question, progress)
+        done = standing(prove_all(claims, question, progress))
     evidence = [done[claim] for claim in claims]
     console.print(report.claims_table(evidence))
-    refuted = [f"{e.claim}: {e.why}" for e in evidence if e.status == Status.REFUTED]
+    refuted = [refutation(e) for e in evidence if e.status == Status.REFUTED]
     unproved = [f"{e.claim}: {e.why}" for e in evidence if e.status == Status.NOT_PROVED]
     unproved += [f"nothing guarantees {promise}" for promise in arithmetic.unmet(claims)]
     console.print()

@@ -171,19 +171,21 @@ def _loosened(loose: Loosened) -> str:
 def _layer(layer: LayerProof) -> str:
     name, spec, rows = layer.named.name, layer.spec, layer.rows
     needed = max(row.needed_bits for row in rows)
-    text = (
-        f"{name}: {layer.proved} of {len(rows)} rows proved on the mvau with PE={spec.pe} "
-        f"SIMD={spec.simd}, for any inputs and stalls. Its worst input needs {needed} of the "
-        f"{spec.acc_bits} bits."
-    )
+    where = f"on the mvau with PE={spec.pe} SIMD={spec.simd}, for any inputs and stalls"
     witnessed = [row for row in rows if row.witness is not None]
     if not witnessed:
-        return text
+        return (
+            f"{name}: {layer.proved} of {len(rows)} rows proved {where}. Its worst input needs "
+            f"{needed} of the {spec.acc_bits} bits."
+        )
     solved = sum(row.witness is not None and row.witness.by != "exact arithmetic" for row in rows)
     farthest = max(witnessed, key=lambda row: abs(row.exact))
-    said = "golden, the batch engine and cocotb agree" if not layer.failures else "SEE BELOW"
+    agree = "golden, the batch engine and cocotb agree" if not layer.failures else "see REFUTED"
+    rest = len(rows) - len(witnessed)
+    others = f" The other {layer.proved} of {rest} are proved {where}." if rest else ""
     return (
-        f"{text}\n  {len(witnessed)} rows overflow, each with a witness ({solved} from a solver, "
-        f"{len(witnessed) - solved} from exact arithmetic): {said}. Row {farthest.number} comes "
-        f"to {farthest.exact:,} at its end."
+        f"{name}: not safe. Its worst input needs {needed} bits, there are {spec.acc_bits}. "
+        f"{len(witnessed)} of {len(rows)} rows overflow, each on an input that is kept ({solved} "
+        f"found by a solver, {len(witnessed) - solved} by exact arithmetic): {agree}. Row "
+        f"{farthest.number} comes to {farthest.exact:,} at its end.{others}"
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from golden.mvau import matvec
 from golden.spec import MvauSpec
 from sim import batch, plan
 from sim.arguments import Bar
-from sim.paths import BUILD, RTL
+from sim.paths import BUILD, RTL, shown
 from sim.plan import NamedLayer
 from sim.process import ending_children
 from sim.run import play
@@ -97,12 +99,12 @@ class Proofs:
     @property
     def refuted(self) -> list[str]:
         """What is wrong: a trace against a claim, or RTL that does not follow its witness."""
-        found = [f"{e.claim}: {e.why}" for e in self.general if e.status == Status.REFUTED]
+        found = [refutation(e) for e in self.general if e.status == Status.REFUTED]
         found += [loose.failure for loose in self.loosened if loose.failure]
         for layer in self.layers:
             found += layer.failures
             found += [
-                f"{layer.named.name}, row {row.number}: {row.evidence.why}"
+                f"{layer.named.name}, {refutation(row.evidence)}"
                 for row in layer.rows
                 if row.witness is None and row.evidence.status == Status.REFUTED
             ]
@@ -143,6 +145,37 @@ def prove_all(claims: Iterable[Claim], question: Question, progress: Bar) -> dic
     return done
 
 
+def standing(done: Mapping[Claim, Evidence]) -> dict[Claim, Evidence]:
+    """Return the evidence, in which nothing is proved that stands on what is not."""
+    found = dict(done)
+    while True:
+        promised = {
+            promise
+            for claim, evidence in found.items()
+            if evidence.status == Status.PROVED
+            for promise in claim.guarantees
+        }
+        fallen = {
+            claim: replace(
+                evidence, status=Status.NOT_PROVED, why=f"it stands on {missing[0]}, not proved"
+            )
+            for claim, evidence in found.items()
+            if evidence.status == Status.PROVED
+            and (missing := [p for p in claim.assumes if "promise" in p and p not in promised])
+        }
+        if not fallen:
+            return found
+        found |= fallen
+
+
+def refutation(evidence: Evidence) -> str:
+    """Return what is refuted, in words, and where its waves are, which are put among the proofs."""
+    waves = BUILD / "proofs" / f"{re.sub(r'[^a-z0-9]+', '-', evidence.claim.lower())}.vcd"
+    waves.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(evidence.trace, waves)
+    return f"{evidence.claim}: {evidence.why}\n  waves: {shown(waves)}"
+
+
 def check(question: Question, named: Sequence[NamedLayer], progress: Bar) -> Proofs:
     """Prove what there is to prove at P bits: for any weights, and for each row of each layer.
 
@@ -166,7 +199,7 @@ def check(question: Question, named: Sequence[NamedLayer], progress: Bar) -> Pro
         for index, (each, spec) in enumerate(zip(named, specs, strict=True))
         for row in range(spec.mh)
     }
-    done = prove_all([*rows.values(), *general, *loose.values()], question, progress)
+    done = standing(prove_all([*rows.values(), *general, *loose.values()], question, progress))
     return Proofs(
         question,
         tuple(formats),
@@ -216,9 +249,12 @@ def check_layer(
         if evidence[number].status == Status.PROVED
     ]
     rtl = question.rtl
-    for engine in (batch.play(case, rtl), play(case, simulator("verilator"), rtl=rtl)):
+    played = {
+        "batch engine": batch.play(case, rtl), "cocotb": play(case, simulator("verilator"), rtl=rtl)
+    }  # fmt: skip
+    for name, engine in played.items():
         if engine.report:
-            failures.append(f"{named.name}: {engine.report}\nreplay: {engine.replay}")
+            failures.append(f"{named.name}, {name}: {engine.report}\nreplay: {engine.replay}")
             continue
         assert engine.outcome is not None
         for vector, each in enumerate(found):

@@ -424,9 +424,9 @@ def test_code_that_was_not_covered_is_named() -> None:
         assert unit.blocks.percent == 100
     # Constant conditions of this spec: its inputs are signed, and nothing is bipolar.
     assert [hole for hole in dot.code_holes if "never run" in hole] == [
-        "dot.v:77 if never run: if (BIPOLAR_WEIGHT == 1)",
-        "dot.v:80 else never run: if (SIGNED_INPUT == 1)",
-        "dot.v:84 if never run: if (BIPOLAR_INPUT == 1)",
+        "dot.v:83 if never run: if (BIPOLAR_WEIGHT == 1)",
+        "dot.v:86 else never run: if (SIGNED_INPUT == 1)",
+        "dot.v:90 if never run: if (BIPOLAR_INPUT == 1)",
     ]
 
 

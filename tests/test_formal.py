@@ -277,8 +277,9 @@ class TestCommand:
         )
         said = " ".join(capsys.readouterr().out.split())
         assert status == 0, said
-        assert "layer: 1 of 2 rows proved" in said
-        assert "1 rows overflow, each with a witness" in said
+        assert "layer: not safe. Its worst input needs 6 bits, there are 5." in said
+        assert "1 of 2 rows overflow" in said
+        assert "The other 1 of 1 are proved" in said
         assert "PROVED" in said
         data = json.loads(output.read_text(encoding="utf-8"))
         assert not data["refuted"]
@@ -305,7 +306,11 @@ class TestCommand:
             ]
         )
         assert status == 1
-        assert "REFUTED" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "REFUTED  pe control" in said
+        assert "The other 0 of 1 are proved" in said, "its row stands on what is refuted"
+        waves, *_ = re.findall(r"waves: (\S+pe-control\S+)", said)
+        assert Path(waves).stat().st_size > 0
 
     def test_a_tool_that_is_missing_is_named(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -47,7 +47,7 @@ def fate(came: Result) -> str:
 
 
 def test_a_mutant_that_a_job_notices_is_killed(tmp_path: Path) -> None:
-    came = kinds.run(job(written(tmp_path, SUITE), r"dot-099-\d+-swap-minus"))
+    came = kinds.run(job(written(tmp_path, SUITE), r"dot-105-\d+-swap-minus"))
     assert came.verdict is Verdict.PASSED
     assert fate(came) == "killed"
     assert came.details["by"] == "mvau, small, calm+reset, batch, seed 1"
@@ -66,27 +66,27 @@ def test_a_mutant_that_makes_no_difference_is_proved_equivalent(tmp_path: Path) 
 
 def test_what_a_removed_test_would_have_seen_survives_and_is_shown(tmp_path: Path) -> None:
     unsigned = SUITE.replace("signed_input = 1", "signed_input = 0")
-    name = r"dot-081-\d+-swap-right"  # the sign of an input that has one
+    name = r"dot-087-\d+-swap-right"  # the sign of an input that has one
     assert fate(kinds.run(job(written(tmp_path, SUITE), name))) == "killed"
     (tmp_path / "less").mkdir()
     came = kinds.run(job(written(tmp_path / "less", unsigned), name))
     assert fate(came) == "survived"
     assert came.verdict is Verdict.FAILED
-    assert came.signature.startswith("survived: dot-081-")
+    assert came.signature.startswith("survived: dot-087-")
     assert re.search(r"in line \d+", came.report)
     assert "@@" in came.report
     assert "cycle 0: " in came.report  # an input that shows it: the test that is missing
 
 
 def test_a_unit_that_never_ends_is_killed_by_the_clock(tmp_path: Path) -> None:
-    came = kinds.run(job(written(tmp_path, SUITE), r"dot-074-\d+-swap-minus"))
+    came = kinds.run(job(written(tmp_path, SUITE), r"dot-080-\d+-swap-minus"))
     assert fate(came) == "killed"
     assert came.details["evidence"] == "it never ended: 10 s of processor time"
 
 
 def test_a_hunt_that_breaks_is_no_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = written(tmp_path, SUITE)
-    one = job(suite, r"dot-099-\d+-swap-minus")
+    one = job(suite, r"dot-105-\d+-swap-minus")
     monkeypatch.setattr(mutant.hunt, "LOG", "nowhere/log.jsonl")
     with pytest.raises((SimulationError, FileNotFoundError)):
         mutant.run(one, RTL, explain=True)
@@ -96,7 +96,7 @@ def test_a_death_that_no_edit_can_cause_is_no_kill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else ended the hunt: what is short of memory, or a person."""
-    one = job(written(tmp_path, SUITE), r"dot-099-\d+-swap-minus")
+    one = job(written(tmp_path, SUITE), r"dot-105-\d+-swap-minus")
 
     def killed(command: list[str], log: Path, env: object, folder: Path, limit_s: float) -> int:
         log.write_text("what it said last", encoding="utf-8")
