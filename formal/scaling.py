@@ -62,7 +62,7 @@ class Measured:
 def points() -> list[Point]:
     """Return what is measured."""
     found = []
-    for simd in (1, 8, 32, 64):
+    for simd in (1, 8, 32, 64, 128):
         found.append(_pieces(simd, 8, 16))
     for simd in (8, 64):
         found.append(_pieces(simd, 8, 32))
@@ -70,7 +70,13 @@ def points() -> list[Point]:
         found.append(_pieces(8, bits, 2 * bits))
     for simd, bits, acc_bits in ((1, 2, 6), (2, 4, 10), (2, 8, 16), (8, 8, 16)):
         found.append(_whole(simd, bits, acc_bits))
-    for simd, k, acc_bits in ((8, 64, 16), (8, 256, 16), (8, 256, 20), (16, 1024, 20)):
+    for simd, k, acc_bits in (
+        (8, 64, 16),
+        (8, 256, 16),
+        (8, 256, 20),
+        (16, 1024, 20),
+        (16, 4096, 20),
+    ):
         found.append(_row(simd, k, acc_bits))
     return found
 

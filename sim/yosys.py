@@ -15,7 +15,7 @@ from pathlib import Path
 from sim.process import run_logged
 from sim.tools import ToolError
 
-OLDEST = (0, 50)  # the oldest that was tried
+OLDEST = (0, 70)  # the oldest that was tried
 _PREPARE_S = 600  # its first run compiles the WebAssembly, which takes a minute
 
 
