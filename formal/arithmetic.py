@@ -22,7 +22,6 @@ from formal.claim import Claim
 from formal.design import Design
 from golden.spec import MvauSpec
 
-FREE_DOT = {"dot": "free_dot"}
 BOUND = "since the reset no weights of a dot product reached farther than P bits (exact range)"
 RESET = "a reset in the first cycle; from any power-on state, and with any resets after it"
 
@@ -160,7 +159,7 @@ def _pe(spec: MvauSpec) -> Claim:
         f"pe: {spec.simd} lanes, {_formats(spec)}, {_register(spec)}",
         "within the bound the accumulator is the exact sum of any dot product, of any length, and "
         "overflow stays low",
-        Design("prove_pe", _all(spec, spec.simd), FREE_DOT),
+        Design("prove_pe", _all(spec, spec.simd), control.FREE_DOT),
         assumes=(
             dot_promise(spec, spec.simd),
             node_promise(spec, ghosts),
@@ -177,7 +176,7 @@ def _mac(spec: MvauSpec) -> Claim:
         f"mac: {_formats(spec)}, {_register(spec)}",
         "within the bound every dot product leaves as its exact sum, once, in order, with its "
         "overflow bit low, whatever the streams do",
-        Design("prove_mac", _all(spec), FREE_DOT),
+        Design("prove_mac", _all(spec), control.FREE_DOT),
         assumes=(
             dot_promise(spec, 1),
             node_promise(spec, ghosts),

@@ -10,7 +10,7 @@ from formal.design import Design
 from golden.integer import Overflow
 from golden.spec import MvauSpec
 
-_FREE_DOT = {"dot": "free_dot"}
+FREE_DOT = {"dot": "free_dot"}
 _COVERED = 32  # beats
 
 # Folded both ways, in one of them, or not at all; not by powers of two alone; one row and more.
@@ -42,7 +42,7 @@ def pe_claim(spec: MvauSpec) -> Claim:
         name=f"pe control {spec.id}",
         says="each dot product starts from 0, each beat goes on from the sum of the one before, "
         "and the flag tells that one of its own beats overflowed",
-        design=Design("prove_pe_control", spec.verilog_parameters("pe"), replaced=_FREE_DOT),
+        design=Design("prove_pe_control", spec.verilog_parameters("pe"), replaced=FREE_DOT),
         guarantees=(promise("pe", spec),),
     )
 
@@ -53,7 +53,7 @@ def mac_claim(spec: MvauSpec) -> Claim:
         name=f"mac control {spec.id}",
         says="both streams move together and reach the dot unchanged; each dot product sends one "
         "result, once, in order, as its pe said it; nothing waits but for room or operands",
-        design=Design("prove_mac_control", spec.verilog_parameters("mac"), replaced=_FREE_DOT),
+        design=Design("prove_mac_control", spec.verilog_parameters("mac"), replaced=FREE_DOT),
         guarantees=(promise("mac", spec),),
     )
 
@@ -71,7 +71,7 @@ def mvau_claim(spec: MvauSpec) -> Claim:
         says="a vector is taken once and used for each fold; every pe is given the inputs and "
         "weights that are due; each fold sends one beat of what all pe said, once, in order, tlast "
         "with the last; nothing waits but for room or operands",
-        design=Design("prove_mvau_control", parameters, replaced=_FREE_DOT),
+        design=Design("prove_mvau_control", parameters, replaced=FREE_DOT),
         guarantees=(promise("mvau", spec),),
         depth=beats + 4 if long else 10,
     )

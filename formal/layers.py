@@ -49,7 +49,7 @@ def row_claim(layer: QuantLayer, spec: MvauSpec, row: int) -> Claim:
         f"row {row}",
         f"no partial sum of row {row} overflows, and its results are exact, for any inputs and "
         "any stalls",
-        Design("prove_mvau_row", parameters, arithmetic.FREE_DOT),
+        Design("prove_mvau_row", parameters, control.FREE_DOT),
         assumes=(*promises, "the weight stream brings the row's weights", arithmetic.RESET),
         depth=(beats if beats <= _NEAR else min(spec.sf, _FAR)) + 4,
     )

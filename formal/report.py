@@ -93,8 +93,10 @@ def _pieces(evidence: Sequence[Evidence]) -> Table:
 def claims_table(evidence: Sequence[Evidence]) -> Table:
     """Return a table with a line for each claim."""
     table = Table(box=None, pad_edge=False)
-    for heading, side in (("claim", "left"), ("", "left"), ("covers", "right"), ("s", "right")):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for heading in ("claim", ""):
+        table.add_column(heading)
+    for heading in ("covers", "s"):
+        table.add_column(heading, justify="right")
     for each in evidence:
         status = Text(each.status.value, style=_STYLES[each.status])
         table.add_row(each.claim, status, str(each.covers), f"{each.seconds:.1f}")
