@@ -76,7 +76,8 @@ class Design:
                 self._write_cut(folder, units, limit_s)
             log = yosys().run(self._flatten(files, units), folder, limit_s)
             if resized := re.search(r"Resizing cell port (\S+) from \d+ bits to \d+ bits", log):
-                raise DesignError(f"{resized[1]} has another width than what is connected to it")
+                port = re.sub(_PARAMETERS, "", resized[1])
+                raise DesignError(f"{port} has another width than what is connected to it")
             flat = _top(json.loads((folder / "flat.json").read_text(encoding="utf-8")))
             _require_one_clock(flat)
             _require_defined(flat, {f"{module}.v" for module in units})
@@ -112,6 +113,8 @@ class Design:
         )
 
 
+# Yosys calls a module with parameters $paramod$<hash>\name or $paramod\name\PARAMETER=...
+_PARAMETERS = r"\$paramod(\$\w+)?\\|\\\w+=[^\\.]*"
 # No step may take an undefined value for one that suits it.
 _CUT = """
 read_verilog -noopt {files}
@@ -212,8 +215,8 @@ def _probes(module: Mapping[str, Any]) -> list[str]:
             raise DesignError(f"a property looks at {path}, which the RTL does not have")
         if len(nets[path]["bits"]) != len(net["bits"]):
             raise DesignError(
-                f"a property looks at {len(net['bits'])} bits of {path}, which has "
-                f"{len(nets[path]['bits'])}"
+                f"a property takes {path} to be {len(net['bits'])} wide, and it is "
+                f"{len(nets[path]['bits'])} wide"
             )
         commands.append(f"connect -nomap -nounset -set \\{name} \\{path}")
     return commands

@@ -186,7 +186,8 @@ def test_what_the_rtl_does_not_have_is_said() -> None:
     ("was", "now", "said"),
     [
         ("acc_q", "sum_q", "a property looks at u_pe.acc_q, which the RTL does not have"),
-        ("reg  [ACC_BITS-1:0] acc_q;", "reg  [ACC_BITS:0] acc_q;", "bits of u_pe.acc_q, which has"),
+        ("reg first_q;", "reg [1:0] first_q;", "takes u_pe.first_q to be 1 wide, and it is 2 wide"),
+        ("[ACC_BITS-1:0] acc_q;", "[ACC_BITS:0] acc_q;", "pe.u_dot.addend has another width than"),
         ("endmodule", "", "ERROR"),
     ],
 )
