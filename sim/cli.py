@@ -7,6 +7,7 @@ of proofs 3: neither proved nor refuted, or no tool to prove it with.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -232,9 +233,12 @@ def _keep(options: argparse.Namespace) -> int:
     """Copy a case to where ``make test`` plays all that are there, on both engines."""
     path = _case_file(options.case)
     case = (StreamCase if StreamCase.is_saved_in(path) else Case).load(path)
-    kept = KEPT_CASES / f"{case.id}.json"
+    # Two cases of one layer and shape have one id, and must not replace each other.
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    kept = KEPT_CASES / f"{case.id}-{digest}.json"
+    when = "already" if kept.exists() else "from now on"
     case.save(kept)
-    print(f"{shown(kept)}: make test plays it from now on")
+    print(f"{shown(kept)}: make test plays it {when}")
     return 0
 
 
@@ -262,7 +266,11 @@ def _repro(options: argparse.Namespace) -> int:
         print(f"\nreplay: {played.replay}")
     else:
         results = sum(tally.results for tally in played.tallies)
-        print(f"{_name(rtl)} = golden model, bit for bit, in all {results:,} results of {case.id}")
+        overflow = sum(tally.overflows_predicted for tally in played.tallies)
+        print(
+            f"{_name(rtl)} = golden model, bit for bit, in all {results:,} results of {case.id}; "
+            f"{overflow:,} of them overflow"
+        )
     for waves in sorted(played.folder.glob("waves.*")):
         print(f"waves: {shown(waves)}")
     return 0 if played.passed else FAILED

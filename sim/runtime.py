@@ -1,8 +1,8 @@
 """Verilator's runtime library, compiled once: nearly all of a build, and the same for every model.
 
 Both engines share its objects: a cocotb build takes them as they are; the batch engine loads them
-as one shared library and finds the headers precompiled beside it, for each level apart: g++ breaks
-on those of another.
+as one shared library. Both find their headers precompiled beside them, for each way to compile
+apart: g++ breaks on those of another level of its optimiser, and passes by those of other flags.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ _HEADERS = "".join(
     f"#include <{name}>\n"
     for name in ("array", "cstdint", "cstdio", "stdexcept", "memory", "string", "tuple", "vector")
 ) + '#include "verilated.h"\n'  # fmt: skip
+_COCOTB_HEADERS = "".join(
+    f"#include <{name}>\n"
+    for name in ("memory", "string", "verilated.h", "verilated_vpi.h", "verilated_dpi.h")
+)
 FATAL = Path(__file__).with_name("batch") / "fatal.cpp"
 _SOURCES = ("verilated", "verilated_vpi", "verilated_threads", "verilated_dpi")
 _TRACERS = {"": (), "waves.vcd": ("verilated_vcd_c",), "waves.fst": ("verilated_fst_c",)}
@@ -50,6 +54,11 @@ def runtime(simulator: Simulator, waves: str = "") -> Path:
             header.write_text(_HEADERS, encoding="utf-8")
             options = [*flags, f"-O{level}", "-fvisibility=hidden", "-x", "c++-header"]
             jobs.append([*options, str(header)])
+        header = cocotb_header(folder)
+        header.parent.mkdir()
+        header.write_text(_COCOTB_HEADERS, encoding="utf-8")
+        # As Verilator's makefile compiles a model.
+        jobs.append([*_seen(simulator, waves), "-Os", "-x", "c++-header", str(header)])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in pool.map(lambda job: compile_cpp(job, folder, simulator), jobs):
                 pass
@@ -64,16 +73,23 @@ def runtime(simulator: Simulator, waves: str = "") -> Path:
     return kept("verilator-runtime", content, make)
 
 
+def cocotb_header(runtime: Path) -> Path:
+    """Return the header that is precompiled for models that cocotb runs."""
+    return runtime / "cocotb" / HEADER
+
+
 def compiler_flags(simulator: Simulator, waves: str = "") -> list[str]:
     """Return what the runtime, and all that is linked with it, must be compiled with."""
+    return ["-std=c++20", "-O1", "-march=native", "-fPIC", *_seen(simulator, waves)]
+
+
+def _seen(simulator: Simulator, waves: str) -> list[str]:
+    """Return the macros that Verilator's headers look at, and where the headers are."""
     traces = {"TRACE": bool(waves), "TRACE_FST": "fst" in waves, "TRACE_VCD": "vcd" in waves}
     others = dict.fromkeys(("COVERAGE", "SC", "TIMING", "TRACE_SAIF"), False)
     macros = [f"-DVM_{name}={int(value)}" for name, value in (traces | others).items()]
     include = simulator.include
-    return [
-        "-std=c++20", "-O1", "-march=native", "-fPIC", "-DVERILATOR=1", *macros,
-        f"-I{include}", f"-I{include / 'vltstd'}",
-    ]  # fmt: skip
+    return ["-DVERILATOR=1", *macros, f"-I{include}", f"-I{include / 'vltstd'}"]
 
 
 def compile_cpp(arguments: Sequence[str], folder: Path, simulator: Simulator) -> None:

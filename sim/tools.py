@@ -44,6 +44,9 @@ class Simulator:
             for name, value in os.environ.items()
             if not name.startswith(("COCOTB_", "PYTEST_", "GPI_")) and name not in ("WAVES", "GUI")
         }
+        # Rewritten by pytest for its messages, all that a run imports, numpy included, would take
+        # longer to load than most runs take; our assertions say themselves what is wrong.
+        kept["COCOTB_REWRITE_ASSERTION_FILES"] = ""
         return kept | dict(self.environment)
 
     @property

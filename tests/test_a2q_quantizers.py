@@ -65,7 +65,7 @@ def fits(rows: np.ndarray, acc_bits: int, inputs: Format) -> bool:
 
 
 class TestGuarantee:
-    @settings(deadline=None, max_examples=2000)
+    @settings(deadline=None, max_examples=500)
     @given(bounded())
     def test_no_float_leads_over_the_bound(
         self, drawn: tuple[WeightQuantizer, torch.Tensor]

@@ -210,8 +210,14 @@ def test_a_difference_far_from_reset_is_found(tmp_path: Path) -> None:
          "IN_LANES=2 OUT_LANES=4"),
         # A word without a value is nothing that may be believed.
         ("weight_rom", "i < BEATS;", "i < BEATS - 1;", "BEATS=1"),
-        ("threshold_stage", "memory[write_address] <=", "memory[read_address] <=", "SEARCH=1"),
-        ("window_cursor", "NEXT_TAP      = DILATION %", "NEXT_TAP      = STRIDE %", "DILATION=2"),
+        pytest.param(
+            "threshold_stage", "memory[write_address] <=", "memory[read_address] <=", "SEARCH=1",
+            marks=pytest.mark.exhaustive,
+        ),
+        pytest.param(
+            "window_cursor", "NEXT_TAP      = DILATION %", "NEXT_TAP      = STRIDE %", "DILATION=2",
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )  # fmt: skip
 def test_units_differ_at_the_shape_that_shows_it(unit: str, old: str, new: str, at: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,24 @@ def test_keeping_copies_a_case_that_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sim.cli.KEPT_CASES", tmp_path / "cases")
-    assert main(["keep", str(CASES[0])]) == 0
-    assert "make test plays it from now on" in capsys.readouterr().out
+    for when in ("from now on", "already"):
+        assert main(["keep", str(CASES[0])]) == 0
+        assert f"make test plays it {when}" in capsys.readouterr().out
     (kept,) = (tmp_path / "cases").glob("*.json")
-    assert kept.read_bytes() == CASES[0].read_bytes()
+    assert (kept.name, kept.read_bytes()) == (CASES[0].name, CASES[0].read_bytes())
     assert main(["keep", str(tmp_path)]) == 2
+
+
+def test_another_case_of_the_same_layer_is_kept_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.cli.KEPT_CASES", tmp_path / "cases")
+    case = Case.load(CASES[0])
+    (stimuli,) = case.stimuli
+    other = replace(case, stimuli=(replace(stimuli, vectors=stimuli.vectors + 1),))
+    other.save(tmp_path / "other.json")
+    assert other.id == case.id
+    for path in (CASES[0], tmp_path / "other.json"):
+        assert main(["keep", str(path)]) == 0
+    vectors = [Case.load(path).vectors.tolist() for path in (tmp_path / "cases").iterdir()]
+    assert sorted(vectors) == sorted([case.vectors.tolist(), other.vectors.tolist()])

@@ -26,7 +26,7 @@ from sim.regress import store, suites
 
 pytestmark = pytest.mark.sim
 
-KILLS = 10
+KILLS = 6
 SENTENCE_LIMIT_S = 120
 
 

@@ -92,7 +92,6 @@ def explore(
     env = {
         "A2Q_HOME": str(folder), "A2Q_UNIT": unit, "A2Q_SPEC": json.dumps(spec.to_json()),
         "A2Q_EXAMPLES": str(examples), "A2Q_SEED": str(seed),
-        "COCOTB_REWRITE_ASSERTION_FILES": "",  # with it pytest's plugins are loaded: half the time
     }  # fmt: skip
     faults = simulate(
         built, "tb.protocol_tests", ["explores"], folder, env, seed, limit_s=300 + examples

@@ -19,6 +19,7 @@ from sim import build as builds
 from sim import cache
 from sim.build import Build
 from sim.cache import SimulationError
+from sim.runtime import cocotb_header, runtime
 from sim.tools import Simulator, simulator
 
 ICARUS = Simulator("icarus", "Icarus Verilog version 11.0")
@@ -35,8 +36,9 @@ class Worker:
     during: Callable[[Path], None] = lambda folder: None
 
     def __call__(
-        self, job: Mapping[str, Any], simulator: Simulator, folder: Path, log: Path, limit_s: float
-    ) -> int | None:
+        self, job: Mapping[str, Any], simulator: Simulator, folder: Path, log: Path,
+        limit_s: float, env: Mapping[str, str],
+    ) -> int | None:  # fmt: skip
         self.jobs.append(job)
         log.write_text("it was built\n", encoding="utf-8")
         (folder / "model").touch()
@@ -355,3 +357,15 @@ def test_make_does_not_compile_the_runtime() -> None:
     compiled = [line for line in log.read_text(encoding="utf-8").splitlines() if " -c -o " in line]
     assert compiled
     assert not [line for line in compiled if "verilated" in line.partition(" -c -o ")[2]]
+
+
+@pytest.mark.sim
+def test_the_compiler_takes_the_precompiled_header() -> None:
+    verilator = simulator("verilator")
+    header = cocotb_header(runtime(verilator))
+    assert header.with_name(f"{header.name}.gch").is_file()
+    log = (one_flop("verilator", 5).folder / "build.log").read_text(encoding="utf-8")
+    compiled = [line for line in log.splitlines() if line.startswith("c++") and " -c " in line]
+    assert compiled
+    assert all(f"-include {header} " in line for line in compiled)
+    assert "[-Winvalid-pch]" not in log
