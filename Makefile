@@ -31,6 +31,7 @@ ARGS     ?=           ## test, exhaustive, peer: more arguments for pytest; swee
 PYTHON   ?= python3   ## the Python that makes the virtual environment
 
 BIN := .venv/bin
+TESTS := .venv/test .venv/train .venv/experiments .venv/regress
 
 # A variable that is misspelt would be ignored, and what it was to change pass.
 KNOWN := $(shell sed -nE 's/^([A-Z_]+) +\?=.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -88,13 +89,13 @@ prove-units: .venv/light .venv/prove ## proofs that every unit does what it says
 prove-scaling: .venv/light .venv/prove ## time proofs over widths, lanes and rows, beside the naive formulation (half an hour)
 	@$(BIN)/a2q prove --scaling $(ARGS)
 
-test: .venv/test .venv/train .venv/experiments .venv/regress ## all tests: golden model, training, testbench, both simulators
+test: $(TESTS) ## tests of all: golden model, training, testbench, both simulators, proofs
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
 
-exhaustive: .venv/test ## small macs whole, every unit at every width and shape, every planted bug of streams and sizes (an hour)
+exhaustive: $(TESTS) ## what test leaves out: small macs whole, every unit at every width and shape, all formats of proofs (an hour)
 	@$(BIN)/pytest -n auto -m exhaustive $(ARGS)
 
-peer: .venv/test .venv/train .venv/peer ## compare our quantizers with those of Brevitas
+peer: $(TESTS) .venv/peer ## compare our quantizers with those of Brevitas
 	@$(BIN)/pytest -n auto -m peer $(ARGS)
 
 repro: .venv/light ## play a failed case again, from its file alone: CASE=build/failures/.../case.json

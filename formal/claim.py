@@ -231,7 +231,8 @@ class _Work:
             name, _, line = place.partition(".v:")
             text = files[name].read_text(encoding="utf-8").splitlines()
             found.append(f"formal/properties/{place}: {text[int(line) - 1].strip(' ;')}")
-        return "; ".join(found)
+        when = f", in cycle {said.cycle} (reset is in 0)" if self.claim.cycles else ""
+        return "; ".join(found) + when
 
     def _evidence(
         self, status: Status, why: str, started: float, counts: dict[str, int] | None = None,

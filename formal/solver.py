@@ -39,6 +39,7 @@ class Said:
     places: tuple[str, ...] = ()  # file:line
     why: str = ""  # of what is unknown
     by: str = ""  # the solver that said it
+    cycle: int = 0  # in which an assertion is wrong; the first is 0
 
 
 @cache
@@ -92,6 +93,8 @@ def _ask(model: Path, what: str, options: Sequence[str], solver: str, limit_s: f
         return Said(Answer.YES, seconds, by=solver)
     if verdict and verdict[1] == "FAILED" and wrong:
         places = (re.sub(r"[.:]\d+-.*|\.\d+(?=\(|$).*", "", place) for place in wrong)
-        return Said(Answer.NO, seconds, tuple(dict.fromkeys(places)), by=solver)
+        steps = re.findall(r"Checking assertions in step (\d+)", text)
+        cycle = int(steps[-1]) if steps else 0
+        return Said(Answer.NO, seconds, tuple(dict.fromkeys(places)), by=solver, cycle=cycle)
     last = text.strip().splitlines()[-1:] or ["nothing"]
     return Said(Answer.UNKNOWN, seconds, why=f"{solver} said: {last[0]}")

@@ -177,6 +177,7 @@ def test_a_bug_in_the_mvau_shows_in_a_row(name: str, tmp_path: Path) -> None:
     spec = layer.spec(6, pe=2, simd=2)
     evidence = prove(layers.row_claim(layer, spec, 1), planted(BUGS[name], tmp_path))
     assert evidence.status == Status.REFUTED, evidence.why
+    assert re.search(r", in cycle [1-9]\d* \(reset is in 0\)$", evidence.why)
 
 
 def test_one_lsb_looser_a_row_overflows_where_there_is_one() -> None:
