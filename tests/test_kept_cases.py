@@ -63,3 +63,9 @@ def test_another_case_of_the_same_layer_is_kept_beside_it(
         assert main(["keep", str(path)]) == 0
     vectors = [Case.load(path).vectors.tolist() for path in (tmp_path / "cases").iterdir()]
     assert sorted(vectors) == sorted([case.vectors.tolist(), other.vectors.tolist()])
+
+
+def test_replaying_a_witness_says_that_it_overflows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "-p16-wrap-loosened" in CASES[0].name
+    assert main(["repro", str(CASES[0])]) == 0
+    assert "; 1 of them overflow" in capsys.readouterr().out
