@@ -52,8 +52,8 @@ def cases_of(unit: str, name: str) -> list[Case]:
 
 # A mac has neither lanes nor folds: of a spec that is there for its many it would play one after
 # the other for half a minute. Suite full of the regressions does so.
-# Each other spec is played by one unit on Verilator and by the next one on Icarus, the spec after it
-# begins with the next unit; what that leaves out is played on demand.
+# Each other spec is played by one unit on Verilator and by the next one on Icarus, the spec after
+# it begins with the next unit; what that leaves out is played on demand.
 PLAYS = [
     pytest.param(
         unit, name, simulator(sim), id=f"{sim}-{unit}-{name}",
