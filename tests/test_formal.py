@@ -246,6 +246,16 @@ def test_a_proof_of_nothing_is_none(
     assert said in evidence.why
 
 
+@pytest.mark.parametrize("name", solver.SOLVERS)
+def test_each_solver_alone_proves_and_refutes(name: str, tmp_path: Path) -> None:
+    claim = PIECES["prove_dot"]
+    sound = prove(claim, solvers=(name,))
+    assert (sound.status, sound.by) == (Status.PROVED, name), sound.why
+    wrong = prove(claim, planted(BUGS["negative overflow missed"], tmp_path), solvers=(name,))
+    assert (wrong.status, wrong.by) == (Status.REFUTED, name), wrong.why
+    assert Path(wrong.trace).stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
@@ -258,7 +268,8 @@ def test_a_solver_without_an_answer_proves_nothing(
     script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "yices-smt2"
-    fake.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    version = '[ "$1" = --version ] && exec echo Yices 1.0'
+    fake.write_text(f"#!/bin/sh\n{version}\n{script}\n", encoding="utf-8")
     fake.chmod(0o755)
     path = solver._path()
     monkeypatch.setattr(solver, "_path", lambda: f"{tmp_path}:{path}")
@@ -344,7 +355,7 @@ class TestCommand:
         ("arguments", "said"),
         [
             (["--acc", "1"], "ACC must be an integer from 2 to 64, got '1'"),
-            (["--solver", "abc"], "SOLVER must be some of yices, z3, got 'abc'"),
+            (["--solver", "abc"], "SOLVER must be some of yices, bitwuzla, z3, got 'abc'"),
             (["--limit", "0"], "LIMIT must be an integer from 1 to 86400, got '0'"),
             (["--rtl", "tests"], "RTL must be a folder with Verilog files, got tests"),
             (["--simd", "3"], "SIMD must divide MW"),
