@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.paths import RTL
-from sim.rtl import closure_of, files_by_module
+from sim.rtl import closure_of, code_of, files_by_module
 from sim.yosys import YosysError, yosys
 
 PROPERTIES = Path(__file__).resolve().parent / "properties"
@@ -75,13 +75,18 @@ class Design:
             if self.cut is not None:
                 self._write_cut(folder, units, limit_s)
             log = yosys().run(self._flatten(files, units), folder, limit_s)
+            _require_one_driver(log)
             if resized := re.search(r"Resizing cell port (\S+) from \d+ bits to \d+ bits", log):
                 port = re.sub(_PARAMETERS, "", resized[1])
                 raise DesignError(f"{port} has another width than what is connected to it")
             flat = _top(json.loads((folder / "flat.json").read_text(encoding="utf-8")))
             _require_one_clock(flat)
-            _require_defined(flat, {f"{module}.v" for module in units})
-            yosys().run(_FINISH.format(connect="\n".join(_probes(flat))), folder, limit_s)
+            ours = {f"{module}.v" for module in units}
+            _require_defined(flat, ours)
+            # Registers of a unit start from anything, whatever its Verilog has them start from.
+            starts = [f"setattr -unset init a:src={name}:*" for name in sorted(ours)]
+            commands = "\n".join([*starts, *_probes(flat)])
+            yosys().run(_FINISH.format(commands=commands), folder, limit_s)
         except YosysError as error:
             raise DesignError(str(error)) from None
         return folder / "model.smt2"
@@ -94,7 +99,7 @@ class Design:
             module=module,
             parameters=_chparam(module, self.cut_parameters),
         )
-        yosys().run(script, folder, limit_s)
+        _require_one_driver(yosys().run(script, folder, limit_s))
         path = folder / "part.json"
         design = json.loads(path.read_text(encoding="utf-8"))
         part = _top(design)
@@ -123,6 +128,7 @@ hierarchy -check -top {module}
 proc -noopt
 opt_expr -keepdc
 flatten
+check
 opt_clean
 write_json part.json
 """
@@ -134,6 +140,7 @@ hierarchy -check -top {top}
 proc -noopt
 opt_expr -keepdc
 flatten
+check
 opt_expr -keepdc
 memory_collect
 memory_map
@@ -142,7 +149,7 @@ write_rtlil flat.il
 """
 _FINISH = """
 read_rtlil flat.il
-{connect}
+{commands}
 setundef -undriven -anyseq
 async2sync
 opt_expr -keepdc
@@ -163,15 +170,28 @@ def _top(design: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-# What tells a solver something of the RTL that hardware does not know.
-_HINTS = re.compile(r"\b(?:assume|restrict)\b|\$(?:any|all)(?:seq|const)|\$initstate|\(\*.*?\*\)")
+# What tells a solver something of the RTL that hardware does not know; and what makes Yosys read
+# another design than a simulator does: directives, pragmas, defparam (which it passes over).
+_HINTS = re.compile(
+    r"\b(?:assume|restrict|defparam)\b|\$(?:any|all)(?:seq|const)|\$initstate|\(\*.*?\*\)"
+    r"|`(?!default_nettype\b|timescale\b)\w*",
+    re.DOTALL,
+)
+_PRAGMA = re.compile(r"(?://|/\*)\s*(?:synopsys|synthesis)\b[^\n]*")
 
 
 def _require_plain(module: str, text: str) -> None:
-    """DesignError if Verilog assumes something, or has attributes."""
-    code = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL).replace("@(*)", "@*")
-    if hint := _HINTS.search(code):
+    """DesignError if Verilog assumes something, or can be read in more than one way."""
+    code = code_of(text).replace("@(*)", "@*")
+    if hint := _HINTS.search(code) or _PRAGMA.search(text):
         raise DesignError(f"{module}.v must be plain Verilog to be proved, got {hint[0]}")
+
+
+def _require_one_driver(log: str) -> None:
+    """DesignError if Yosys found a wire with two drivers, of which it takes either."""
+    if found := re.search(r"(?:drivers for|[Dd]rivers conflicting with) (.*):\n +(.*)", log):
+        wire, driver = (re.sub(_PARAMETERS, "", said) for said in found.groups())
+        raise DesignError(f"one wire has two drivers: {wire}, {driver}")
 
 
 def _require_one_clock(module: Mapping[str, Any]) -> None:
@@ -242,9 +262,10 @@ def cut_wire(module: dict[str, Any], wire: str) -> None:
             if direction == "input":
                 connected = cell["connections"][port]
                 cell["connections"][port] = [new.get(bit, bit) for bit in connected]
-    for port in module["ports"].values():
+    for name, port in module["ports"].items():
         if port["direction"] == "output":
             port["bits"] = [new.get(bit, bit) for bit in port["bits"]]
+            module["netnames"][name]["bits"] = port["bits"]
     for name, direction, of in ((wire, "output", bits), (f"{wire}_cut", "input", cut)):
         module["ports"][name] = {"direction": direction, "bits": of}
         module["netnames"][name] = {"hide_name": 0, "bits": of, "attributes": {}}

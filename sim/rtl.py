@@ -119,9 +119,14 @@ def rtl_hash(rtl: Rtl = RTL) -> str:
     return digest.hexdigest()
 
 
+def code_of(text: str) -> str:
+    """Return Verilog without its comments and strings."""
+    return _NO_CODE.sub(_spoken, text)
+
+
 def _words(path: Path) -> set[str]:
     """Return the identifiers of a file's code; a backtick stands for what may reach other files."""
-    code = _NO_CODE.sub(_spoken, path.read_text("utf-8"))
+    code = code_of(path.read_text("utf-8"))
     if found := _READS.search(code):
         raise InputError(
             f"{shown(path)} must not read other files, got {found[0]}: what is built of it is kept "

@@ -412,6 +412,34 @@ BLIND = {
         "b_q <= s_axis_tvalid; bad_q <= a_q ^ b_q; end\n"
         "    assign s_axis_tready = ~skid_valid_q & ~bad_q;",
     ),
+    "right where it starts, and nowhere else": Bug(
+        "skid_buffer.v", "assign s_axis_tready = ~skid_valid_q;",
+        "reg able_q = 1'b1;\n    always @(posedge clk) able_q <= able_q;\n"
+        "    assign s_axis_tready = ~skid_valid_q & able_q;",
+    ),
+    "hidden from tools by a pragma": Bug(
+        "pe.v", "            acc_q <= acc;\n",
+        "            // synthesis translate_off\n            acc_q <= ~acc;\n        else\n"
+        "            // synthesis translate_on\n            acc_q <= acc;\n",
+    ),
+    "another design for Yosys": Bug(
+        "pe.v", "            acc_q <= acc;\n",
+        "`ifdef YOSYS\n            acc_q <= acc;\n`else\n            acc_q <= ~acc;\n`endif\n",
+    ),
+    "a parameter from elsewhere": Bug(
+        "pe.v", "    wire                beat_overflow;",
+        "    wire                beat_overflow;\n    defparam u_dot.OVERFLOW = 1 - OVERFLOW;",
+    ),
+    "a hint behind a string": Bug(
+        "pe.v", "    wire                beat_overflow;",
+        "    wire                beat_overflow;\n"
+        "    wire [15:0] text = \"//\"; (* anyseq *) wire unused_hint;",
+    ),
+    "two drivers": Bug(
+        "pe.v", "            assign overflow = beat_overflow | (overflow_q & ~first_q);",
+        "            assign overflow = beat_overflow | (overflow_q & ~first_q);\n"
+        "            assign overflow = 1'b0;",
+    ),
 }  # fmt: skip
 
 
