@@ -27,11 +27,12 @@ class Shape(NamedTuple):
     search: int
 
 
-# One row, and rows that are no power of two; one and two at once; outputs of one bit and of more.
+# One row, and rows that are no power of two; one, two, three at once; outputs of one bit and more.
 SHAPES = (
     Shape(mh=1, pe=1, acc_bits=3, output_bits=1, signed_output=0, search=0),
     Shape(mh=3, pe=1, acc_bits=3, output_bits=2, signed_output=1, search=0),
     Shape(mh=6, pe=2, acc_bits=2, output_bits=1, signed_output=1, search=0),
+    Shape(mh=3, pe=3, acc_bits=2, output_bits=1, signed_output=0, search=0),
     Shape(mh=1, pe=1, acc_bits=3, output_bits=1, signed_output=1, search=1),
     Shape(mh=3, pe=1, acc_bits=3, output_bits=2, signed_output=0, search=1),
     Shape(mh=4, pe=2, acc_bits=3, output_bits=2, signed_output=1, search=1),

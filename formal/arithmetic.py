@@ -16,13 +16,24 @@ promise are integers: their widths differ from piece to piece, and a node is pro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from formal import control
 from formal.claim import Claim
 from formal.design import Design
+from golden.integer import Overflow
 from golden.spec import MvauSpec
 
 BOUND = "since the reset no weights of a dot product reached farther than P bits (exact range)"
+# dot.v alone: beside the formats of the other units, odd lanes, one, and products wider than P.
+_ODD = MvauSpec(mw=5, mh=1, pe=1, simd=5, weight_bits=3, input_bits=2, acc_bits=7)
+_DOTS = (
+    *control.SPECS,
+    _ODD,
+    replace(_ODD, acc_bits=3, signed_input=True, overflow=Overflow.SATURATE),
+    replace(_ODD, weight_bits=1, bipolar_weight=True, acc_bits=4),
+    replace(_ODD, input_bits=1, signed_input=True, bipolar_input=True, acc_bits=4),
+)
 RESET = "a reset in the first cycle; from any power-on state, and with any resets after it"
 
 
@@ -37,7 +48,7 @@ def claims(spec: MvauSpec, units: Sequence[str] = ("dot", "pe", "mac")) -> list[
     widths = dict.fromkeys([*(_tree_ghosts(spec, simd) for simd in lanes), pe_ghosts])
     found = [_lane(spec), *(node(spec, width) for width in widths)]
     for simd in lanes:
-        found += [_dot(spec, simd), _tree(spec, simd)]
+        found += [dot(spec, simd), _tree(spec, simd)]
     if "pe" in units:
         found += [_pe(spec), control.pe_claim(spec)]
     if "mac" in units:
@@ -115,7 +126,17 @@ def node(spec: MvauSpec, ghost_bits: int) -> Claim:
     )
 
 
-def _dot(spec: MvauSpec, simd: int) -> Claim:
+def dots() -> list[Claim]:
+    """Return the claims on dot.v at formats of its own, as on the other units."""
+    return list({claim.name: claim for spec in _DOTS for claim in [dot(spec, spec.simd)]}.values())
+
+
+def dot(spec: MvauSpec, simd: int) -> Claim:
+    """Return the claim that dot.v is its specification, with ``simd`` lanes.
+
+    >>> dot(control.SPECS[0], 2).design.top
+    'prove_dot'
+    """
     parameters = _all(spec, simd)
     return Claim(
         f"dot: {simd} lanes, {_formats(spec)}, {_register(spec)}",

@@ -234,8 +234,9 @@ class _Work:
         found = []
         for place in said.places:
             name, _, line = place.partition(".v:")
-            text = files[name].read_text(encoding="utf-8").splitlines()
-            found.append(f"formal/properties/{place}: {text[int(line) - 1].strip(' ;')}")
+            text = files[name].read_text(encoding="utf-8").splitlines()[int(line) - 1 :]
+            statement = " ".join(" ".join(text).partition(";")[0].split())
+            found.append(f"formal/properties/{place}: {statement}")
         when = f", in cycle {said.cycle} (reset is in 0)" if self.claim.cycles else ""
         return "; ".join(found) + when
 

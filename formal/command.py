@@ -11,7 +11,7 @@ from rich.console import Console
 
 from formal import activations, arithmetic, control, movers, report, scaling
 from formal.claim import Status
-from formal.run import Question, check, prove_all, refutation, require_solvers, standing
+from formal.run import Question, check, prove_all, refutation, require_solvers, standing, told_once
 from formal.solver import SOLVERS
 from golden.archive import whole_file
 from golden.integer import InputError
@@ -31,16 +31,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "status 0: all proved; 1: refuted; 3: not proved, because a tool is missing or gave no "
         "answer."
     )
-    parser.add_argument("--acc", default="16", metavar="P", help="accumulator width, 2 to 64")
-    parser.add_argument("--overflow", default="wrap", metavar="POLICY", help="wrap or saturate")
+    parser.add_argument("--acc", metavar="P", help="accumulator width, 2 to 64; 16 if not given")
+    parser.add_argument("--overflow", metavar="POLICY", help="wrap or saturate; wrap if not given")
     parser.add_argument("--layer", metavar="FILE", help="a layer (.npz) in place of the shipped")
     parser.add_argument("--pe", metavar="N", help="mvau: output rows at once")
     parser.add_argument("--simd", metavar="N", help="lanes of mvau, dot and pe")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--units", action="store_true",
         help="prove instead that each unit does what it says, at shapes of its own",
     )  # fmt: skip
-    parser.add_argument(
+    instead.add_argument(
         "--scaling", action="store_true",
         help="time instead how far proofs go, each solver alone (half an hour)",
     )  # fmt: skip
@@ -61,9 +62,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.units or options.scaling:
+        mode = "--units" if options.units else "--scaling"
+        for name in ("acc", "overflow", "layer", "pe", "simd"):
+            if (given := getattr(options, name)) is not None:
+                raise InputError(f"{mode} has shapes of its own, got --{name} {given}")
     question = Question(
-        acc_bits=whole("ACC", options.acc, 2, 64),
-        overflow=overflow(options.overflow),
+        acc_bits=whole("ACC", "16" if options.acc is None else options.acc, 2, 64),
+        overflow=overflow("wrap" if options.overflow is None else options.overflow),
         pe=options.pe and whole("PE", options.pe, 1, 65536),
         simd=options.simd and whole("SIMD", options.simd, 1, 65536),
         rtl=_folder(options.rtl),
@@ -71,6 +77,8 @@ def _run(options: argparse.Namespace) -> int:
         limit_s=float(whole("LIMIT", options.limit, 1, 86400)),
     )
     output = writable(options.json)
+    for old in (BUILD / "proofs").glob("*.vcd"):
+        old.unlink()  # waves that are there are those of the last run
     console = Console(width=None if sys.stdout.isatty() else 100, markup=False)
     if options.scaling:
         return _scaling(question, console)
@@ -89,14 +97,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _units(question: Question, console: Console, output: Path | None) -> int:
-    claims = [*movers.claims(), *activations.claims()]
+    claims = [*arithmetic.dots(), *movers.claims(), *activations.claims()]
     claims += [claim for spec in control.SPECS for claim in control.claims(spec)]
     with bar("claims") as progress:
         done = standing(prove_all(claims, question, progress))
     evidence = [done[claim] for claim in claims]
     console.print(report.claims_table(evidence))
     refuted = [refutation(e) for e in evidence if e.status == Status.REFUTED]
-    unproved = [f"{e.claim}: {e.why}" for e in evidence if e.status == Status.NOT_PROVED]
+    unproved = told_once((e.claim, e.why) for e in evidence if e.status == Status.NOT_PROVED)
     unproved += [f"nothing guarantees {promise}" for promise in arithmetic.unmet(claims)]
     console.print()
     for what in dict.fromkeys(what for e in evidence for what in e.assumes):

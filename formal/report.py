@@ -69,7 +69,8 @@ def print_verdict(
         word, style = ("REFUTED", "bold red")
     elif unproved:
         word, style = ("NOT PROVED", "bold yellow")
-    told = f", {overflow} rows overflow" if overflow and word == "PROVED" else ""
+    rows = "1 row overflows" if overflow == 1 else f"{overflow} rows overflow"
+    told = f", {rows}" if overflow and word == "PROVED" else ""
     place = f"{told}  evidence, traces, witnesses: {shown(BUILD / 'proofs')}"
     console.print(Text.assemble((word, style), place), soft_wrap=True)
 
@@ -171,7 +172,7 @@ def _loosened(loose: Loosened) -> str:
         return f"  {what} overflows. Weights {row} reach {loose.exact:,}; the RTL flags it."
     if loose.evidence.status == Status.PROVED:
         return f"  {what} still fits P bits (proved); what overflows is farther out."
-    return f"  {what} no row of so few weights found."
+    return f"  {what} neither a row nor a proof found: {loose.evidence.why}."
 
 
 def _layer(layer: LayerProof) -> str:
@@ -188,7 +189,7 @@ def _layer(layer: LayerProof) -> str:
     farthest = max(witnessed, key=lambda row: abs(row.exact))
     agree = "golden, the batch engine and cocotb agree" if not layer.failures else "see REFUTED"
     rest = len(rows) - len(witnessed)
-    others = f" The other {layer.proved} of {rest} are proved {where}." if rest else ""
+    others = f" Proved of the other rows: {layer.proved} of {rest}, {where}." if rest else ""
     return (
         f"{name}: not safe. Its worst input needs {needed} bits, there are {spec.acc_bits}. "
         f"{len(witnessed)} of {len(rows)} rows overflow, each on an input that is kept ({solved} "

@@ -104,7 +104,7 @@ class Proofs:
         for layer in self.layers:
             found += layer.failures
             found += [
-                f"{layer.named.name}, {refutation(row.evidence)}"
+                refutation(row.evidence)
                 for row in layer.rows
                 if row.witness is None and row.evidence.status == Status.REFUTED
             ]
@@ -113,15 +113,12 @@ class Proofs:
     @property
     def open(self) -> list[str]:
         """What is neither proved nor refuted, and why."""
-        found = [f"nothing guarantees {promise}" for promise in self.unmet]
-        found += [f"{e.claim}: {e.why}" for e in self.general if e.status == Status.NOT_PROVED]
-        found += [
-            f"{layer.named.name}, row {row.number}: {row.evidence.why}"
-            for layer in self.layers
-            for row in layer.rows
-            if row.witness is None and row.evidence.status == Status.NOT_PROVED
+        rows = [row for layer in self.layers for row in layer.rows if row.witness is None]
+        evidence = [*self.general, *(row.evidence for row in rows)]
+        return [
+            *(f"nothing guarantees {promise}" for promise in self.unmet),
+            *told_once((e.claim, e.why) for e in evidence if e.status == Status.NOT_PROVED),
         ]
-        return found
 
 
 def prove_all(claims: Iterable[Claim], question: Question, progress: Bar) -> dict[Claim, Evidence]:
@@ -168,6 +165,17 @@ def standing(done: Mapping[Claim, Evidence]) -> dict[Claim, Evidence]:
         found |= fallen
 
 
+def told_once(unproved: Iterable[tuple[str, str]]) -> list[str]:
+    """Return claims and why each is open, one line for all that are open for the same reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in unproved:
+        names.setdefault(why, []).append(name)
+    return [
+        f"{first}{f' and {len(others)} more' if others else ''}: {why}"
+        for why, (first, *others) in names.items()
+    ]
+
+
 def refutation(evidence: Evidence) -> str:
     """Return what is refuted, in words, and where its waves are, which are put among the proofs."""
     waves = BUILD / "proofs" / f"{re.sub(r'[^a-z0-9]+', '-', evidence.claim.lower())}.vcd"
@@ -195,7 +203,7 @@ def check(question: Question, named: Sequence[NamedLayer], progress: Bar) -> Pro
         for bound, name in SLACKS.items()
     }
     rows = {
-        (index, row): _row_claim(each.layer, spec, row)
+        (index, row): _row_claim(each, spec, row)
         for index, (each, spec) in enumerate(zip(named, specs, strict=True))
         for row in range(spec.mh)
     }
@@ -223,9 +231,11 @@ def _folded(question: Question, named: NamedLayer) -> MvauSpec:
     return plan.cases(asked, named, None)[0].spec
 
 
-def _row_claim(layer: QuantLayer, spec: MvauSpec, row: int) -> Claim:
+def _row_claim(named: NamedLayer, spec: MvauSpec, row: int) -> Claim:
+    layer = named.layer
     safe = bounds.layer_bits(layer.weights[[row]], layer.inputs) <= spec.acc_bits
-    return (layers.row_claim if safe else layers.overflow_claim)(layer, spec, row)
+    claim = (layers.row_claim if safe else layers.overflow_claim)(layer, spec, row)
+    return replace(claim, name=f"{named.name}, {claim.name}")
 
 
 def check_layer(

@@ -58,7 +58,7 @@ def require(solver: str) -> str:
     )  # fmt: skip
     if not ran or ran.returncode:
         what = "does not run" if found else "is missing"
-        raise ToolError(f"{command} {what}: pip install {package}")
+        raise ToolError(f"{command} {what}: pip install {package}, or ask others (--solver)")
     version = re.search(r"\d+(?:\.\d+)+", ran.stdout)
     return f"{solver} {version[0] if version else 'of no version'}"
 

@@ -224,7 +224,7 @@ def _units(text: str, dut: Dut | None) -> tuple[str, ...]:
 
 def _case_file(name: str) -> Path:
     if not name:
-        raise InputError("CASE must name the case.json to play again, got nothing")
+        raise InputError("CASE must name a case.json, got nothing")
     path = Path(name)
     return path / "case.json" if path.is_dir() else path
 

@@ -219,7 +219,7 @@ def test_repro_refuses(capfd: Capture, content: str | None) -> None:
         ([""], "argument COMMAND: invalid choice: ''"),
         (["--fly"], "the following arguments are required: COMMAND"),
         (["repro"], "the following arguments are required: CASE"),
-        (["repro", ""], "CASE must name the case.json to play again, got nothing"),
+        (["repro", ""], "CASE must name a case.json, got nothing"),
         (["repro", "none.json", "--depth"], "unrecognized arguments: --depth"),
         (["lint", "mac"], "unrecognized arguments: mac"),
     ],

@@ -308,7 +308,7 @@ class TestCommand:
         assert status == 0, said
         assert "layer: not safe. Its worst input needs 6 bits, there are 5." in said
         assert "1 of 2 rows overflow" in said
-        assert "The other 1 of 1 are proved" in said
+        assert "Proved of the other rows: 1 of 1, on the mvau" in said
         assert "PROVED" in said
         data = json.loads(output.read_text(encoding="utf-8"))
         assert not data["refuted"]
@@ -337,7 +337,7 @@ class TestCommand:
         assert status == 1
         said = capsys.readouterr().out
         assert "REFUTED  pe control" in said
-        assert "The other 0 of 1 are proved" in said, "its row stands on what is refuted"
+        assert "Proved of the other rows: 0 of 1," in said, "its row stands on what is refuted"
         waves, *_ = re.findall(r"waves: (\S+pe-control\S+)", said)
         assert Path(waves).stat().st_size > 0
 
