@@ -13,10 +13,10 @@ import pytest
 from formal_suite import assertions, require_refuted_if_negated
 from planted_bugs import BUGS, RESET_BUGS, STREAM_BUGS, Bug, planted
 
-from formal import arithmetic, control, layers, movers, scaling, solver
+from formal import arithmetic, control, layers, movers, report, scaling, solver
 from formal.claim import Claim, Status, prove
 from formal.design import PROPERTIES, Design, DesignError, cut_wire
-from formal.run import Question, check_layer
+from formal.run import Loosened, Question, check_layer, told_once
 from golden import bounds
 from golden.integer import Format, Overflow
 from golden.layer import QuantLayer
@@ -360,6 +360,10 @@ class TestCommand:
             (["--rtl", "tests"], "RTL must be a folder with Verilog files, got tests"),
             (["--simd", "3"], "SIMD must divide MW"),
             (["--layer", "none.npz"], "none.npz"),
+            (["--acc", ""], "ACC must be an integer from 2 to 64, got ''"),
+            (["--units", "--acc", "12"], "--units has shapes of its own, got --acc 12"),
+            (["--scaling", "--simd", "2"], "--scaling has shapes of its own, got --simd 2"),
+            (["--units", "--scaling"], "not allowed with argument --units"),
         ],
     )
     def test_bad_input_is_one_sentence(
@@ -473,6 +477,31 @@ def test_a_solver_against_exact_arithmetic_is_a_failure() -> None:
     )
 
 
+def test_what_is_refuted_is_told_whole(tmp_path: Path) -> None:
+    """The assertion stands on several lines."""
+    rtl = planted(BLIND["signs not passed on"], tmp_path)
+    why = prove(control.mac_claim(replace(SPEC, signed_input=True)), rtl).why
+    assert "assert (parameters == { 32'd1, WEIGHT_BITS[31:0]," in why
+    assert why.endswith("OVERFLOW[31:0] }), in cycle 1 (reset is in 0)")
+
+
+def test_a_bound_that_nobody_decided_is_said_to_be_open() -> None:
+    decided = prove(arithmetic.bounds(SPEC, A2Q_SLACK=1))
+    undecided = replace(decided, status=Status.NOT_PROVED, why="z3 had no answer within 5 s")
+    said = report._loosened(Loosened("A2Q", SPEC, undecided))
+    assert said.endswith("neither a row nor a proof found: z3 had no answer within 5 s.")
+
+
+def test_what_is_open_for_one_reason_is_told_once() -> None:
+    found = told_once([("row 0", "no answer"), ("dot", "no RTL"), ("row 1", "no answer")])
+    assert found == ["row 0 and 1 more: no answer", "dot: no RTL"]
+
+
+@pytest.mark.parametrize("name", ["OVERFLOW", "BIPOLAR_INPUT", "BIPOLAR_WEIGHT", "SIGNED_INPUT"])
+def test_units_have_dots_with_and_without(name: str) -> None:
+    assert {claim.design.parameters[name] for claim in arithmetic.dots()} == {0, 1}
+
+
 def test_the_mvau_that_rows_stand_on_is_proved_as_well() -> None:
     evidence = prove(control.mvau_claim(TIGHT))
     assert evidence.status == Status.PROVED, evidence.why
@@ -506,9 +535,12 @@ def test_units_do_what_they_say_and_a_bug_does_not(
     """The command, on as few claims as there can be; all of them are in the other test files."""
     monkeypatch.setattr(movers.claims, "__defaults__", ((("fifo", {"DATA_BITS": 2, "DEPTH": 3}),),))
     monkeypatch.setattr("formal.activations.claims", lambda: [])
+    monkeypatch.setattr(arithmetic, "_DOTS", (SPEC,))
     monkeypatch.setattr("formal.control.SPECS", ())
     assert main(["prove", "--units"]) == 0
-    assert "fifo DATA_BITS=2 DEPTH=3  proved" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "dot: 3 lanes" in said
+    assert re.search(r"fifo DATA_BITS=2 DEPTH=3 +proved", said)
     rtl = planted(STREAM_BUGS["fifo holds a beat less"], tmp_path)
     assert main(["prove", "--units", "--rtl", str(rtl)]) == 1
     assert "REFUTED  fifo" in capsys.readouterr().out
