@@ -77,8 +77,6 @@ def _run(options: argparse.Namespace) -> int:
         limit_s=float(whole("LIMIT", options.limit, 1, 86400)),
     )
     output = writable(options.json)
-    for old in (BUILD / "proofs").glob("*.vcd"):
-        old.unlink()  # waves that are there are those of the last run
     console = Console(width=None if sys.stdout.isatty() else 100, markup=False)
     if options.scaling:
         return _scaling(question, console)

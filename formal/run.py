@@ -133,6 +133,7 @@ def prove_all(claims: Iterable[Claim], question: Question, progress: Bar) -> dic
         try:
             for ended in as_completed(asked):
                 done[asked[ended]] = ended.result()
+                _waves(asked[ended].name).unlink(missing_ok=True)  # of an earlier refutation
                 left = [claim.name for claim in todo if claim not in done]
                 progress(len(done), len(todo), left[:1])
         except BaseException:
@@ -178,10 +179,14 @@ def told_once(unproved: Iterable[tuple[str, str]]) -> list[str]:
 
 def refutation(evidence: Evidence) -> str:
     """Return what is refuted, in words, and where its waves are, which are put among the proofs."""
-    waves = BUILD / "proofs" / f"{re.sub(r'[^a-z0-9]+', '-', evidence.claim.lower())}.vcd"
+    waves = _waves(evidence.claim)
     waves.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(evidence.trace, waves)
     return f"{evidence.claim}: {evidence.why}\n  waves: {shown(waves)}"
+
+
+def _waves(claim: str) -> Path:
+    return BUILD / "proofs" / f"{re.sub(r'[^a-z0-9]+', '-', claim.lower())}.vcd"
 
 
 def check(question: Question, named: Sequence[NamedLayer], progress: Bar) -> Proofs:

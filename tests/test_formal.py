@@ -319,27 +319,20 @@ class TestCommand:
         assert np.dot(rows[0]["witness"]["inputs"], LAYER.weights[0]) == rows[0]["witness"]["exact"]
         assert Path(data["layers"][0]["case"]).exists()
 
-    def test_a_bug_is_refuted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_bug_is_refuted_and_its_waves_go_with_it(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("formal.run.BUILD", tmp_path / "build")
         rtl = planted(BUGS["overflow bit not sticky"], tmp_path)
-        status = main(
-            [
-                "prove",
-                "--acc",
-                "5",
-                "--layer",
-                str(self.saved(tmp_path)),
-                "--rtl",
-                str(rtl),
-                "--simd",
-                "2",
-            ]
-        )
-        assert status == 1
+        command = ["prove", "--acc", "5", "--layer", str(self.saved(tmp_path)), "--simd", "2"]
+        assert main([*command, "--rtl", str(rtl)]) == 1
         said = capsys.readouterr().out
         assert "REFUTED  pe control" in said
         assert "Proved of the other rows: 0 of 1," in said, "its row stands on what is refuted"
         waves, *_ = re.findall(r"waves: (\S+pe-control\S+)", said)
         assert Path(waves).stat().st_size > 0
+        assert main(command) == 0
+        assert not Path(waves).exists()
 
     def test_a_tool_that_is_missing_is_named(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
