@@ -25,6 +25,7 @@ from golden.integer import Overflow
 from golden.spec import MvauSpec
 
 BOUND = "since the reset no weights of a dot product reached farther than P bits (exact range)"
+RESET = "a reset in the first cycle; from any power-on state, and with any resets after it"
 # dot.v alone: beside the formats of the other units, odd lanes, one, and products wider than P.
 _ODD = MvauSpec(mw=5, mh=1, pe=1, simd=5, weight_bits=3, input_bits=2, acc_bits=7)
 _DOTS = (
@@ -34,7 +35,6 @@ _DOTS = (
     replace(_ODD, weight_bits=1, bipolar_weight=True, acc_bits=4),
     replace(_ODD, input_bits=1, signed_input=True, bipolar_input=True, acc_bits=4),
 )
-RESET = "a reset in the first cycle; from any power-on state, and with any resets after it"
 
 
 def claims(spec: MvauSpec, units: Sequence[str] = ("dot", "pe", "mac")) -> list[Claim]:

@@ -33,12 +33,8 @@ from sim.yosys import yosys
 
 LIMIT_S = 60.0  # of one question to one solver
 _HERE = Path(__file__).resolve().parent
-_ENGINE = (
-    "design.py",
-    "solver.py",
-    "claim.py",
-    "solvers/bitwuzla",
-)  # what a result hangs on beside its claim
+# What a result hangs on beside its claim.
+_ENGINE = ("design.py", "solver.py", "claim.py", "solvers/bitwuzla")
 
 
 class Status(StrEnum):

@@ -62,7 +62,7 @@ class Measured:
 def points() -> list[Point]:
     """Return what is measured."""
     found = []
-    for simd in (1, 8, 32, 64, 128, 256, 512):
+    for simd in (1, 8, 32, 64, 128, 256):
         found.append(_pieces(simd, 8, 16))
     for simd in (8, 64):
         found.append(_pieces(simd, 8, 32))
@@ -84,11 +84,11 @@ def points() -> list[Point]:
 def measure(
     points: Iterable[Point], limit_s: float, progress: Bar, done: Callable[[Measured], None]
 ) -> list[Measured]:
-    """Return what each point takes with the solvers in turn, and the small ones with each alone."""
+    """Return what each point takes with the solvers in turn, and small pieces with each alone."""
     todo: list[tuple[Point, tuple[str, ...]]] = []
     for point in points:
         todo.append((point, SOLVERS))
-        if point.spec.simd <= 8 and point.spec.weight_bits <= 8:
+        if point.what != WHOLE and point.spec.simd <= 8 and point.spec.weight_bits <= 8:
             todo += [(point, (name,)) for name in SOLVERS]
     found = []
     for number, (point, solvers) in enumerate(todo):
