@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -28,13 +29,14 @@ from formal import solver
 from formal.design import Design, DesignError
 from formal.solver import SOLVERS, Answer, Said
 from sim.cache import kept
-from sim.paths import BUILD, RTL
+from sim.paths import BUILD, ROOT, RTL
 from sim.yosys import yosys
 
 LIMIT_S = 60.0  # of one question to one solver
 _HERE = Path(__file__).resolve().parent
 # What a result hangs on beside its claim.
-_ENGINE = ("design.py", "solver.py", "claim.py", "solvers/bitwuzla")
+_ENGINE = tuple(_HERE / name for name in ("design.py", "solver.py", "claim.py", "solvers/bitwuzla"))
+_ENGINE += tuple(ROOT / "sim" / name for name in ("yosys.py", "rtl.py", "process.py", "cache.py"))
 
 
 class Status(StrEnum):
@@ -116,10 +118,17 @@ def prove(
     except DesignError as error:
         return work.unfit(str(error))
     try:
-        folder = kept(f"proof-{claim.design.top}", work.content(), work.make)
+        # Others may be waited for before it is made: then too it must be of this very content.
+        content = work.content()
+        folder = kept(f"proof-{claim.design.top}", content, lambda new: work.make(new, content))
     except _NotKept as answer:
         return answer.evidence
-    data = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
+    try:
+        data = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
+        Evidence(**data)
+    except (ValueError, TypeError):  # it was damaged; what is made now is whole
+        shutil.rmtree(folder)
+        return prove(claim, rtl, solvers, limit_s)
     lists = {name: tuple(data[name]) for name in ("assumes", "tools", "places")}
     trace = str(folder / data["trace"]) if data["trace"] else ""
     words = {"claim": claim.name, "says": claim.says, "assumes": claim.assumes}
@@ -142,7 +151,7 @@ class _Work:
     def content(self) -> dict[str, Any]:
         """Return all that the answer depends on."""
         files = self.claim.design.files(self.rtl)
-        engine = {name: _HERE / name for name in _ENGINE}
+        engine = {f"{path.parent.name}/{path.name}": path for path in _ENGINE}
         return {
             "files": {name: _sha256(path) for name, path in sorted({**files, **engine}.items())},
             "design": asdict(self.claim.design),
@@ -156,20 +165,20 @@ class _Work:
         scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             try:
-                self.make(Path(folder))
+                self.make(Path(folder), self.content())
             except _NotKept as answer:
                 return answer.evidence
             data = json.loads((Path(folder) / "evidence.json").read_text(encoding="utf-8"))
         return Evidence(**{**data, "status": Status(data["status"]), "trace": ""})
 
-    def make(self, folder: Path) -> None:
+    def make(self, folder: Path, content: dict[str, Any]) -> None:
         """Find the answer and leave it in ``folder``. Errors: _NotKept if there is none."""
-        started, before = time.monotonic(), self.content()
+        started = time.monotonic()
         try:
             model = self.claim.design.write(folder, self.rtl)
         except DesignError as error:
             raise _NotKept(self._evidence(Status.NOT_PROVED, str(error), started)) from None
-        if self.content() != before:
+        if self.content() != content:
             why = "files were edited while it was proved"
             raise _NotKept(self._evidence(Status.NOT_PROVED, why, started))
         text = model.read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,9 @@ class Design:
         them.
         """
         files = self.files(rtl)
+        real = files_by_module(rtl)
+        for module, by in self.replaced.items():
+            _require_same_head(module, real[module], PROPERTIES / f"{by}.v")
         for module, path in files.items():
             shutil.copyfile(path, folder / f"{module}.v")
             if path.parent != PROPERTIES:
@@ -85,7 +88,7 @@ class Design:
             _require_defined(flat, ours)
             # Registers of a unit start from anything, whatever its Verilog has them start from.
             starts = [f"setattr -unset init a:src={name}:*" for name in sorted(ours)]
-            commands = "\n".join([*starts, *_probes(flat)])
+            commands = "\n".join([*starts, *_probes(flat, ours, self.replaced)])
             yosys().run(_FINISH.format(commands=commands), folder, limit_s)
         except YosysError as error:
             raise DesignError(str(error)) from None
@@ -177,14 +180,35 @@ _HINTS = re.compile(
     r"|`(?!default_nettype\b|timescale\b)\w*",
     re.DOTALL,
 )
+# A delay; a list of what a block waits for that is not all, or an edge.
+_TIMING = re.compile(r"#\s*[\d.]|@\s*\((?!\s*\*|\s*(?:pos|neg)edge\b)|@\s*[A-Za-z_\\]")
 _PRAGMA = re.compile(r"(?://|/\*)\s*(?:synopsys|synthesis)\b[^\n]*")
 
 
 def _require_plain(module: str, text: str) -> None:
     """DesignError if Verilog assumes something, or can be read in more than one way."""
     code = code_of(text).replace("@(*)", "@*")
-    if hint := _HINTS.search(code) or _PRAGMA.search(text):
+    if hint := _HINTS.search(code) or _TIMING.search(code) or _PRAGMA.search(text):
         raise DesignError(f"{module}.v must be plain Verilog to be proved, got {hint[0]}")
+
+
+def _require_same_head(module: str, real: Path, stand_in: Path) -> None:
+    """DesignError unless a unit and what stands in for it have the same parameters and ports.
+
+    In the same order and with the same defaults: a unit around them may name them, or not.
+    """
+    heads = set()
+    for path in (real, stand_in):
+        code = code_of(path.read_text(encoding="utf-8"))
+        found = re.search(rf"\bmodule\s+{module}\b.*?;", code, re.DOTALL)
+        heads.add(
+            re.sub(r"\boutput reg\b", "output wire", " ".join(found[0].split() if found else ()))
+        )
+    if len(heads) > 1:
+        raise DesignError(
+            f"{module}.v must have the parameters and ports that {stand_in.name} has, as they are "
+            "written there"
+        )
 
 
 def _require_one_driver(log: str) -> None:
@@ -214,16 +238,23 @@ _MAY_BE_UNDEFINED = {"$shiftx", "$div", "$mod", "$divfloor", "$modfloor", "$pow"
 def _require_defined(module: Mapping[str, Any], units: Set[str]) -> None:
     """DesignError if a unit computes what Verilog leaves undefined, and Yosys may not."""
     for cell in module["cells"].values():
-        where = cell["attributes"].get("src", "")
-        if cell["type"] in _MAY_BE_UNDEFINED and where.partition(":")[0] in units:
+        if cell["type"] in _MAY_BE_UNDEFINED and _file(cell) in units:
             raise DesignError(
-                f"{where}: {cell['type'].strip('$')} by a number that is no constant may be "
-                "undefined, of which there is no proof"
+                f"{cell['attributes']['src']}: {cell['type'].strip('$')} by a number that is no "
+                "constant may be undefined, of which there is no proof"
             )
 
 
-def _probes(module: Mapping[str, Any]) -> list[str]:
-    """Return a command for each probe; DesignError if its wire is not there, or another one."""
+def _file(of: Mapping[str, Any]) -> str:
+    return str(of["attributes"].get("src", "")).partition(":")[0]
+
+
+def _probes(module: Mapping[str, Any], units: Set[str], stand_ins: Iterable[str]) -> list[str]:
+    """Return a command for each probe; DesignError if its wire is not there, or another one.
+
+    What a property assumes of a stand-in it must not assume of a unit that has taken its name.
+    """
+    free = re.compile("|".join(rf"\bu_{name.rpartition('_')[2]}\." for name in stand_ins) or "(?!)")
     nets = module["netnames"]
     commands = []
     for name, net in nets.items():
@@ -233,6 +264,10 @@ def _probes(module: Mapping[str, Any]) -> list[str]:
             path = path.replace("[]", index, 1)
         if path not in nets:
             raise DesignError(f"a property looks at {path}, which the RTL does not have")
+        if free.search(path) and _file(nets[path]) in units:
+            raise DesignError(
+                f"{path} must be of what stands in there, and is of {_file(nets[path])}"
+            )
         if len(nets[path]["bits"]) != len(net["bits"]):
             raise DesignError(
                 f"a property takes {path} to be {len(net['bits'])} wide, and it is "

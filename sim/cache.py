@@ -70,5 +70,5 @@ def _is_whole(folder: Path) -> bool:
     try:
         sizes = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # AttributeError: other JSON
         return False
