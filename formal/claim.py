@@ -111,12 +111,12 @@ def prove(
     """
     tools = (yosys().version, *(solver.require(name) for name in solvers))
     work = _Work(claim, rtl, tuple(solvers), tools, limit_s)
-    if fresh:
-        return work.made_afresh()
     try:
         claim.design.files(rtl)
     except DesignError as error:
         return work.unfit(str(error))
+    if fresh:
+        return work.made_afresh()
     try:
         # Others may be waited for before it is made: then too it must be of this very content.
         content = work.content()

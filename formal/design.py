@@ -47,11 +47,16 @@ class Design:
     def files(self, rtl: Path = RTL) -> dict[str, Path]:
         """Return the files that the design is made of, by the module that each is taken for.
 
-        Errors: DesignError if the RTL has a module that is called like a property.
+        Errors: DesignError if the RTL has a module that is called like a property, or a unit is
+        spoken to in another way than what stands in for it.
         """
         ours, properties = files_by_module(rtl), files_by_module(PROPERTIES)
         if both := sorted(ours.keys() & properties.keys()):
             raise DesignError(f"{both[0]} is a module of the RTL and one of the properties")
+        for module, by in self.replaced.items():
+            if module not in ours:
+                raise DesignError(f"the RTL has no {module}.v")
+            _require_same_head(module, ours[module], properties[by])
         sources = {**ours, **properties}
         sources |= {module: PROPERTIES / f"{by}.v" for module, by in self.replaced.items()}
         for by in self.replaced.values():
@@ -66,9 +71,6 @@ class Design:
         them.
         """
         files = self.files(rtl)
-        real = files_by_module(rtl)
-        for module, by in self.replaced.items():
-            _require_same_head(module, real[module], PROPERTIES / f"{by}.v")
         for module, path in files.items():
             shutil.copyfile(path, folder / f"{module}.v")
             if path.parent != PROPERTIES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -432,6 +433,22 @@ BLIND = {
         "    wire                beat_overflow;\n"
         "    wire [15:0] text = \"//\"; (* anyseq *) wire unused_hint;",
     ),
+    "a default of the dot that its stand-in lacks": Bug(
+        "dot.v", "parameter integer OVERFLOW       = 0", "parameter integer OVERFLOW       = 1"
+    ),
+    "a dot whose ports stand in another order": Bug(
+        "dot.v",
+        "    input  wire [SIMD*WEIGHT_BITS-1:0] weights,\n"
+        "    input  wire [SIMD*INPUT_BITS-1:0]  inputs,\n",
+        "    input  wire [SIMD*INPUT_BITS-1:0]  inputs,\n"
+        "    input  wire [SIMD*WEIGHT_BITS-1:0] weights,\n",
+    ),
+    "a block that does not wait for all": Bug("dot.v", "always @*", "always @(weights)"),
+    "a delay": Bug("pe.v", "acc_q <= acc;", "acc_q <= #1 acc;"),
+    "the ghosts of a property, seen": Bug(
+        "skid_buffer.v", "assign s_axis_tready = ~skid_valid_q;",
+        "(*\n probe = \"started_q\" *) wire fine;\n    assign s_axis_tready = ~skid_valid_q;",
+    ),
     "two drivers": Bug(
         "pe.v", "            assign overflow = beat_overflow | (overflow_q & ~first_q);",
         "            assign overflow = beat_overflow | (overflow_q & ~first_q);\n"
@@ -452,6 +469,61 @@ def test_what_a_proof_could_be_blind_to_is_not_proved(name: str, tmp_path: Path)
         assert about[ROW].status == Status.REFUTED
     if name == "right where it starts, and nowhere else":
         assert {evidence.status for evidence in wrong} >= {Status.REFUTED}
+
+
+def test_a_unit_in_the_place_of_a_stand_in_is_told(tmp_path: Path) -> None:
+    """A promise is assumed of what is free to keep it, never of RTL that has taken its name."""
+    rtl = planted(Bug("pe.v", "    dot #(", "    dot_core #("), tmp_path)
+    dot = (rtl / "dot.v").read_text(encoding="utf-8").replace("module dot ", "module dot_core ")
+    wires = (
+        (PROPERTIES / "free_dot.v").read_text(encoding="utf-8").partition("any_overflow;\n\n")[2]
+    )
+    parameters = wires[wires.index("    wire [8*32-1:0]") : wires.index("endmodule")]
+    core = dot.replace("endmodule", f"{parameters}endmodule")
+    (rtl / "dot_core.v").write_text(core, encoding="utf-8")
+    for top in ("prove_pe", "prove_mac"):
+        evidence = prove(PIECES[top], rtl)
+        assert evidence.status == Status.NOT_PROVED
+        assert "must be of what stands in there, and is of dot_core.v" in evidence.why
+
+
+def test_rtl_without_the_unit_that_is_replaced_is_told(tmp_path: Path) -> None:
+    rtl = Path(shutil.copytree("rtl", tmp_path / "rtl"))
+    (rtl / "dot.v").unlink()
+    for fresh in (False, True):
+        assert prove(PIECES["prove_pe"], rtl, fresh=fresh).why == "the RTL has no dot.v"
+
+
+def test_what_is_edited_while_a_proof_waits_is_not_kept(tmp_path: Path) -> None:
+    rtl = Path(shutil.copytree("rtl", tmp_path / "rtl"))
+    claim = movers.skid_buffer(2)[0]
+    (rtl / "skid_buffer.v").write_text("module skid_buffer; endmodule\n", encoding="utf-8")
+
+    def edited(name: str, content: object, make: Callable[[Path], None]) -> Path:
+        shutil.copyfile("rtl/skid_buffer.v", rtl / "skid_buffer.v")
+        make(tmp_path)
+        pytest.fail("kept")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("formal.claim.kept", edited)
+        evidence = prove(claim, rtl)
+    assert (evidence.status, evidence.why) == (
+        Status.NOT_PROVED, "files were edited while it was proved"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"claim": 1}', "{"])
+def test_damaged_evidence_is_made_again(text: str, tmp_path: Path) -> None:
+    rtl = Path(shutil.copytree("rtl", tmp_path / "rtl"))
+    with (rtl / "skid_buffer.v").open("a", encoding="utf-8") as file:
+        file.write(f"// {text}\n")  # whose proof nobody else looks at
+    claim = movers.skid_buffer(2)[0]
+    path = Path(prove(claim, rtl).folder) / "evidence.json"
+    path.write_text(text.ljust(path.stat().st_size), encoding="utf-8")
+    assert prove(claim, rtl).status == Status.PROVED
+    assert len(path.read_text(encoding="utf-8")) > 100
+    path.with_name("complete").write_text(text, encoding="utf-8")
+    assert prove(claim, rtl).status == Status.PROVED
 
 
 def test_a_module_called_like_a_property_is_refused(tmp_path: Path) -> None:
