@@ -159,6 +159,21 @@ def test_rows_are_proved_where_they_are_safe_and_witnessed_where_not(inputs: For
             assert played.outcome.overflow[0, row]
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        QuantLayer(np.array([[0, 0], [0, 1]]), 2, Format(2, signed=False)),
+        QuantLayer(np.array([[-1, 0], [-1, -1]]), 1, Format(1, signed=True)),
+    ],
+    ids=["a row of zeros", "products that are never negative"],
+)
+def test_covers_are_reached_where_little_is_possible(layer: QuantLayer) -> None:
+    spec = layer.spec(3, pe=1, simd=1)
+    for claim in [*layers.pieces(spec), layers.row_claim(layer, spec, 0), *arithmetic.claims(spec)]:
+        evidence = prove(claim)
+        assert evidence.status == Status.PROVED, f"{claim.name}: {evidence.why}"
+
+
 def test_without_a_solver_the_worst_case_is_the_witness() -> None:
     found = layers.witness(LAYER, TIGHT, 0, None)
     assert (found.by, found.inputs.tolist()) == ("exact arithmetic", [3, 0, 3, 3])

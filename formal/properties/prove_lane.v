@@ -52,10 +52,14 @@ module prove_lane #(
         .value(value), .fits(fits), .holds(holds)
     );
 
+    // Weights of -1 and 0, and inputs of -1 and 0.
+    localparam [0:0] NEVER_NEGATIVE = WEIGHT_BITS == 1 && BIPOLAR_WEIGHT == 0 && INPUT_BITS == 1
+        && SIGNED_INPUT == 1 && BIPOLAR_INPUT == 0;
+
     always @* begin
         assert (holds);
         cover (exact == up);
-        cover (exact < 0 && -exact == down);
+        cover ((exact < 0 || NEVER_NEGATIVE) && -exact == down);
     end
 
 endmodule

@@ -275,11 +275,13 @@ module prove_mvau_row #(
         cover (beat && sf_q == FAR[SF_BITS-1:0]);
     end
 
+    localparam [0:0] NONE = BIPOLAR_WEIGHT == 0 && WEIGHTS == {(MW*WEIGHT_BITS){1'b0}};
+
     // The row itself, where it comes soon enough to be waited for.
     generate
         if ((FOLD + 1) * SF <= 16) begin : g_soon
             always @* if (started_q)
-                cover (valid && leaving_q == FOLD[NF_BITS-1:0] && result != 0);
+                cover (valid && leaving_q == FOLD[NF_BITS-1:0] && (result != 0 || NONE));
         end
     endgenerate
 
