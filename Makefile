@@ -92,7 +92,7 @@ prove-scaling: .venv/light .venv/prove ## time proofs over widths, lanes and row
 test: $(TESTS) ## tests of all: golden model, training, testbench, both simulators, proofs
 	@$(BIN)/pytest -n auto -m "not peer and not exhaustive" $(ARGS)
 
-exhaustive: $(TESTS) ## what test leaves out: small macs whole, every unit at every width and shape, all formats of proofs, all mutants against them (two hours)
+exhaustive: $(TESTS) ## what test leaves out: small macs whole, every unit at every width and shape, all formats of proofs, all mutants against them (hours)
 	@$(BIN)/pytest -n auto -m exhaustive $(ARGS)
 
 peer: $(TESTS) .venv/peer ## compare our quantizers with those of Brevitas

@@ -482,6 +482,8 @@ def test_what_a_proof_could_be_blind_to_is_not_proved(name: str, tmp_path: Path)
     assert wrong
     if name == "flag taken in a stall":
         assert about[ROW].status == Status.REFUTED
+    said = {"two drivers": "one wire has two drivers", "another design for Yosys": "got `ifdef"}
+    assert any(said.get(name, "") in evidence.why for evidence in wrong)
     if name == "right where it starts, and nowhere else":
         assert {evidence.status for evidence in wrong} >= {Status.REFUTED}
 
